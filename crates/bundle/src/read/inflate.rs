@@ -1,0 +1,405 @@
+//! The gzip stream, inflated: on every core where its blocks are independent, else on one.
+//!
+//! A bundle made by Baler has a marker behind every MiB of data (`stage::gzip`), and nothing refers back across it. The
+//! cutter cuts the stream at everything that looks like a marker, workers inflate the segments as if each were a
+//! stream of its own, and the collector takes the results in order. It believes nothing: a segment counts only
+//! if it decodes from a place that is known to be a block's start to exactly its own end, which makes that end
+//! the next known start. Where that fails (another tool's stream, marker bytes that are data) the collector
+//! goes on alone, from the last known start, with the last 32 KiB as its window.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::Scope;
+
+use flate2::{Decompress, FlushDecompress, Status};
+use memchr::memmem;
+
+use super::Piece;
+use crate::Error;
+use crate::stage::gzip::{BLOCK, HEADER, MARKER, bound};
+
+/// How much is inflated before it is passed on, in a stream without markers.
+const OUTPUT: usize = 512 << 10;
+/// How far back DEFLATE refers (RFC 1951, section 2).
+const WINDOW: usize = 32 << 10;
+/// A gzip header with names and comments longer than that is nobody's.
+const MAX_HEADER: usize = 8 << 10;
+/// A final stored block of eight bytes. Put behind a segment it ends the segment's stream; that it comes out at the
+/// right place shows that nothing ended the stream before.
+const SEAL: [u8; 13] = [1, 8, 0, 0xf7, 0xff, 0x3c, 0xa9, 0x51, 0xe6, 0x07, 0xd2, 0x8f, 0x74];
+
+/// Inflates what comes out of `input` into `output`, on `jobs` threads where that is possible.
+pub(crate) fn spawn<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    jobs: usize,
+    alone: &'scope AtomicBool,
+    input: Receiver<Piece>,
+    output: SyncSender<Piece>,
+) {
+    let (workers, results): (Vec<_>, Vec<_>) = (0..jobs.max(1))
+        .map(|_| {
+            let (to_worker, segments) = sync_channel(1);
+            let (to_collector, results) = sync_channel(1);
+            scope.spawn(move || work(&segments, &to_collector, alone));
+            (to_worker, results)
+        })
+        .unzip();
+    scope.spawn(move || cut(&input, &workers, alone));
+    scope.spawn(move || {
+        let mut collector =
+            Collector { results: results.iter().cycle(), serial: Serial::new(&output), alone };
+        if let Err(Stop::Failed(error)) = collector.run() {
+            // Nobody listening is nobody to tell.
+            let _ = output.send(Err(error));
+        }
+    });
+}
+
+/// A run of the compressed stream.
+enum Segment {
+    /// From one marker to the next; `header` bytes of gzip header come first.
+    Cut {
+        bytes: Vec<u8>,
+        header: usize,
+    },
+    /// Without a known end.
+    Loose(Vec<u8>),
+    Failed(Error),
+}
+
+struct Outcome {
+    bytes: Vec<u8>,
+    inflated: Option<Vec<u8>>,
+}
+
+fn cut(input: &Receiver<Piece>, workers: &[SyncSender<Segment>], alone: &AtomicBool) {
+    let mut workers = workers.iter().cycle();
+    let mut send = |segment| workers.next().is_some_and(|worker| worker.send(segment).is_ok());
+    let marker = memmem::Finder::new(&MARKER);
+    let (mut pending, mut header) = (Vec::new(), HEADER.len());
+    for piece in input {
+        match piece {
+            Err(error) => {
+                send(Segment::Failed(error));
+                return;
+            }
+            Ok(bytes) if alone.load(Relaxed) && pending.is_empty() => {
+                if !send(Segment::Loose(bytes)) {
+                    return;
+                }
+                continue;
+            }
+            Ok(bytes) => pending.extend_from_slice(&bytes),
+        }
+        let mut start = 0;
+        // A header with optional fields is not ours; neither is a stream that goes so long without a marker.
+        let mut ours = pending.starts_with(&HEADER[..4]) || header == 0;
+        while ours && !alone.load(Relaxed) {
+            let Some(found) = marker.find(&pending[start..]) else {
+                ours = pending.len() - start <= bound(BLOCK as u64) as usize;
+                break;
+            };
+            let end = start + found + MARKER.len();
+            let mut bytes = Vec::with_capacity(end - start + SEAL.len());
+            bytes.extend_from_slice(&pending[start..end]);
+            if !send(Segment::Cut { bytes, header }) {
+                return;
+            }
+            (start, header) = (end, 0);
+        }
+        pending.drain(..start);
+        if !ours {
+            alone.store(true, Relaxed);
+        }
+        if alone.load(Relaxed) && !send(Segment::Loose(std::mem::take(&mut pending))) {
+            return;
+        }
+    }
+    send(Segment::Loose(pending));
+}
+
+fn work(
+    segments: &Receiver<Segment>,
+    results: &SyncSender<Result<Outcome, Error>>,
+    alone: &AtomicBool,
+) {
+    let mut inflater = Inflater::new();
+    for segment in segments {
+        let outcome = match segment {
+            Segment::Cut { mut bytes, header } => {
+                let inflated =
+                    (!alone.load(Relaxed)).then(|| inflater.inflate(&mut bytes, header)).flatten();
+                Ok(Outcome { bytes, inflated })
+            }
+            Segment::Loose(bytes) => Ok(Outcome { bytes, inflated: None }),
+            Segment::Failed(error) => Err(error),
+        };
+        if results.send(outcome).is_err() {
+            return;
+        }
+    }
+}
+
+/// Inflates segments, each as a stream of its own.
+pub(crate) struct Inflater(libdeflater::Decompressor);
+
+impl Inflater {
+    pub(crate) fn new() -> Inflater {
+        Inflater(libdeflater::Decompressor::new())
+    }
+
+    /// What `bytes` holds behind its first `header` bytes, if that is at most a MiB in whole blocks that refer to nothing before.
+    pub(crate) fn inflate(&mut self, bytes: &mut Vec<u8>, header: usize) -> Option<Vec<u8>> {
+        let (len, seal) = (bytes.len(), &SEAL[5..]);
+        bytes.extend_from_slice(&SEAL);
+        let mut inflated = vec![0; BLOCK + seal.len()];
+        let end = self.0.deflate_decompress(&bytes[header..], &mut inflated);
+        bytes.truncate(len);
+        inflated.truncate(end.ok()?);
+        inflated.ends_with(seal).then(|| {
+            inflated.truncate(inflated.len() - seal.len());
+            inflated
+        })
+    }
+}
+
+/// Why the collector ends before the stream does.
+enum Stop {
+    Failed(Error),
+    NobodyListens,
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Stop {
+        Stop::Failed(error)
+    }
+}
+
+struct Collector<'a> {
+    results: std::iter::Cycle<std::slice::Iter<'a, Receiver<Result<Outcome, Error>>>>,
+    serial: Serial<'a>,
+    alone: &'a AtomicBool,
+}
+
+impl Collector<'_> {
+    fn next(&mut self) -> Result<Option<Outcome>, Error> {
+        match self.results.next().map(Receiver::recv) {
+            Some(Ok(outcome)) => outcome.map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn run(&mut self) -> Result<(), Stop> {
+        let mut inflater = Inflater::new();
+        let mut held = None;
+        while let Some(mut outcome) = self.next()? {
+            let Some(inflated) = outcome.inflated else {
+                // Marker bytes may also be data: then this segment and the next are one.
+                if outcome.bytes.ends_with(&MARKER)
+                    && let Some(next) = self.next()?
+                {
+                    let header = if self.serial.at == 0 { HEADER.len() } else { 0 };
+                    let first = outcome.bytes.len();
+                    outcome.bytes.extend_from_slice(&next.bytes);
+                    if let Some(inflated) = inflater.inflate(&mut outcome.bytes, header) {
+                        self.serial.accept(outcome.bytes.len(), inflated)?;
+                        continue;
+                    }
+                    outcome.bytes.truncate(first);
+                    held = Some(next.bytes);
+                }
+                self.alone.store(true, Relaxed);
+                self.serial.feed(&outcome.bytes)?;
+                break;
+            };
+            self.serial.accept(outcome.bytes.len(), inflated)?;
+        }
+        if let Some(bytes) = held {
+            self.serial.feed(&bytes)?;
+        }
+        while let Some(outcome) = self.next()? {
+            self.serial.feed(&outcome.bytes)?;
+        }
+        self.serial.finish()
+    }
+}
+
+/// Where in the gzip format the stream is.
+enum State {
+    Header(Vec<u8>),
+    Body(Box<Decompress>),
+    Trailer(Vec<u8>),
+    Between,
+}
+
+/// The whole stream, inflated in order.
+struct Serial<'a> {
+    output: &'a SyncSender<Piece>,
+    state: State,
+    /// What workers inflated last, if the stream is to be taken up behind that.
+    window: Option<Vec<u8>>,
+    inflated: Vec<u8>,
+    filled: usize,
+    /// Of the member so far.
+    crc: crc32fast::Hasher,
+    /// Of the member so far, modulo 2^32: that is what its end tells.
+    len: u32,
+    /// Compressed bytes that are behind us.
+    at: u64,
+}
+
+impl<'a> Serial<'a> {
+    fn new(output: &'a SyncSender<Piece>) -> Serial<'a> {
+        let state = State::Header(Vec::new());
+        Serial {
+            output,
+            state,
+            window: None,
+            inflated: Vec::new(),
+            filled: 0,
+            crc: crc32fast::Hasher::new(),
+            len: 0,
+            at: 0,
+        }
+    }
+
+    fn wrong(&self, what: &'static str) -> Stop {
+        Stop::Failed(Error::Gzip { at: self.at, what })
+    }
+
+    fn pass_on(&mut self, data: Vec<u8>) -> Result<(), Stop> {
+        self.crc.update(&data);
+        self.len = self.len.wrapping_add(data.len() as u32);
+        self.output.send(Ok(data)).map_err(|_| Stop::NobodyListens)
+    }
+
+    /// Takes what a worker made of the next `len` compressed bytes.
+    fn accept(&mut self, len: usize, inflated: Vec<u8>) -> Result<(), Stop> {
+        self.at += len as u64;
+        // Should the next segment fail, it is inflated from here, with this behind it.
+        let window = self.window.get_or_insert_default();
+        window.extend_from_slice(&inflated[inflated.len().saturating_sub(WINDOW)..]);
+        window.drain(..window.len().saturating_sub(WINDOW));
+        self.pass_on(inflated)
+    }
+
+    /// Inflates the next compressed bytes.
+    fn feed(&mut self, mut bytes: &[u8]) -> Result<(), Stop> {
+        if let Some(window) = self.window.take() {
+            let mut body = Decompress::new(false);
+            body.set_dictionary(&window)
+                .map_err(|_| self.wrong("it cannot be taken up in its middle"))?;
+            self.state = State::Body(Box::new(body));
+        }
+        while !bytes.is_empty() {
+            let taken = self.step(bytes)?;
+            self.at += taken as u64;
+            bytes = &bytes[taken..];
+        }
+        Ok(())
+    }
+
+    /// Does the next thing there is to do, and tells how many bytes that took.
+    fn step(&mut self, bytes: &[u8]) -> Result<usize, Stop> {
+        match &mut self.state {
+            State::Between if bytes[0] == HEADER[0] => {
+                self.state = State::Header(Vec::new());
+                Ok(0)
+            }
+            State::Between => Err(self.wrong("there is something behind its end")),
+            State::Header(header) => {
+                header.push(bytes[0]);
+                match header_end(header) {
+                    Some(true) => self.state = State::Body(Box::new(Decompress::new(false))),
+                    Some(false) => return Err(self.wrong("this is no gzip header")),
+                    None => {}
+                }
+                Ok(1)
+            }
+            State::Body(body) => {
+                self.inflated.resize(OUTPUT, 0);
+                let (before_in, before_out) = (body.total_in(), body.total_out());
+                let status = body.decompress(
+                    bytes,
+                    &mut self.inflated[self.filled..],
+                    FlushDecompress::None,
+                );
+                let taken = (body.total_in() - before_in) as usize;
+                let made = (body.total_out() - before_out) as usize;
+                let Ok(status) = status else {
+                    return Err(self.wrong("the compressed data is damaged"));
+                };
+                if status == Status::BufError && taken == 0 && made == 0 {
+                    return Err(self.wrong("the compressed data makes no progress"));
+                }
+                self.filled += made;
+                if self.filled == OUTPUT || status == Status::StreamEnd {
+                    let mut data = std::mem::take(&mut self.inflated);
+                    data.truncate(std::mem::take(&mut self.filled));
+                    self.pass_on(data)?;
+                }
+                if status == Status::StreamEnd {
+                    self.state = State::Trailer(Vec::new());
+                }
+                Ok(taken)
+            }
+            State::Trailer(trailer) => {
+                let taken = bytes.len().min(8 - trailer.len());
+                trailer.extend_from_slice(&bytes[..taken]);
+                if let Some((crc, len)) = trailer.split_first_chunk::<4>()
+                    && let Some(len) = len.first_chunk::<4>()
+                {
+                    let (crc, len) = (u32::from_le_bytes(*crc), u32::from_le_bytes(*len));
+                    let hash = std::mem::take(&mut self.crc);
+                    if std::mem::take(&mut self.len) != len {
+                        return Err(self.wrong("its length is not what its end says"));
+                    }
+                    if hash.finalize() != crc {
+                        return Err(self.wrong("its CRC-32 is not what its end says"));
+                    }
+                    self.state = State::Between;
+                }
+                Ok(taken)
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Result<(), Stop> {
+        match self.state {
+            State::Between => Ok(()),
+            _ => Err(self.wrong("it ends in the middle")),
+        }
+    }
+}
+
+/// Whether `header` is a whole gzip header (RFC 1952, section 2.3), can't be the begin of one, or (`None`) may become one.
+fn header_end(header: &[u8]) -> Option<bool> {
+    const FHCRC: u8 = 2;
+    const FEXTRA: u8 = 4;
+    const FNAME: u8 = 8;
+    const FCOMMENT: u8 = 16;
+    const RESERVED: u8 = 0xe0;
+    let fixed = header.len().min(3);
+    if header[..fixed] != HEADER[..fixed] || header.len() > MAX_HEADER {
+        return Some(false);
+    }
+    let flags = *header.get(3)?;
+    if flags & RESERVED != 0 {
+        return Some(false);
+    }
+    let mut rest = header.get(10..)?;
+    if flags & FEXTRA != 0 {
+        let (len, after) = rest.split_first_chunk::<2>()?;
+        rest = after.get(usize::from(u16::from_le_bytes(*len))..)?;
+    }
+    for text in [FNAME, FCOMMENT] {
+        if flags & text != 0 {
+            rest = &rest[rest.iter().position(|&byte| byte == 0)? + 1..];
+        }
+    }
+    if flags & FHCRC != 0 {
+        rest = rest.get(2..)?;
+    }
+    // Bytes are added one by one: there is never one too many.
+    rest.is_empty().then_some(true)
+}

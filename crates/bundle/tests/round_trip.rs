@@ -1,0 +1,163 @@
+//! What goes in comes out, whatever its length, its holes and the number of threads; and nothing else does.
+
+mod common;
+
+use baler_bundle::{Error, Event, Level, PackOptions, Packed, UnpackOptions, pack, unpack, verify};
+use baler_manifest::{CipherIv, CipherKey, Contents};
+use common::{MemoryImage, MemorySink, Parts, contents, data};
+use proptest::prelude::*;
+
+fn keys() -> (CipherKey, CipherIv) {
+    (CipherKey::new(*b"0123456789abcdef"), CipherIv::new(*b"fedcba9876543210"))
+}
+
+fn quiet(_: Event) {}
+
+fn bundle(image: &MemoryImage, level: Level, jobs: usize) -> (Packed, Parts) {
+    let (key, iv) = keys();
+    let mut parts = Parts::default();
+    let options =
+        PackOptions { name: "image", key: &key, iv: &iv, level, mtime: 1_000_000_000, jobs };
+    let packed = pack(&mut image.clone(), &options, &mut parts, &quiet).expect("packs");
+    (packed, parts)
+}
+
+fn open(contents: &Contents, parts: &Parts, jobs: usize) -> Result<Vec<u8>, Error> {
+    let (key, iv) = keys();
+    let sink = MemorySink::default();
+    let result = unpack(
+        contents,
+        &UnpackOptions { key: &key, iv: &iv, jobs },
+        parts,
+        Box::new(sink.clone()),
+        &quiet,
+    );
+    let written = std::mem::take(&mut *sink.0.lock().unwrap());
+    assert_eq!(written.committed, result.is_ok(), "committed only where all is well");
+    result.map(|()| written.bytes)
+}
+
+/// Packs and unpacks with several numbers of threads.
+fn check(image: &MemoryImage) {
+    let (packed, parts) = bundle(image, Level::FAST, 1);
+    let same = bundle(image, Level::FAST, 3);
+    assert_eq!(
+        (&packed, &parts),
+        (&same.0, &same.1),
+        "the bytes do not depend on the number of threads"
+    );
+    let contents = contents(&packed);
+    for jobs in [1, 3] {
+        let out = open(&contents, &parts, jobs).expect("unpacks");
+        assert!(out == image.bytes, "the same bytes come out");
+    }
+    let (key, iv) = keys();
+    let options = UnpackOptions { key: &key, iv: &iv, jobs: 2 };
+    assert!(verify(&contents, Some(&options), 2, &parts, &quiet).image.expect("looked at").is_ok());
+    assert!(verify(&contents, None, 2, &parts, &quiet).is_good());
+}
+
+#[test]
+fn lengths_around_every_boundary() {
+    for boundary in [512, 10_240, 64 << 10, 1 << 20] {
+        for len in [boundary - 1, boundary, boundary + 1] {
+            check(&MemoryImage::dense(data(len as u64, len)));
+            check(&MemoryImage::sparse(data(len as u64, len)));
+            let mut tail = data(len as u64, len);
+            tail.resize(len + 300_000, 0);
+            check(&MemoryImage::sparse(tail));
+        }
+    }
+    check(&MemoryImage::dense(vec![7]));
+    check(&MemoryImage::sparse(vec![0; 5_000_000]));
+    check(&MemoryImage::dense(vec![0; 5_000_000]));
+}
+
+#[test]
+fn noise_around_the_end_of_a_part() {
+    // Noise is stored: the ciphertext is a little longer than the image, so that the cut falls near its end.
+    let mut state = 1u64;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 56) as u8
+    })
+    .take(11 << 20)
+    .collect();
+    for len in [(10 << 20) - 3_000, (10 << 20) - 1, 10 << 20, (10 << 20) + 1] {
+        check(&MemoryImage::dense(noise[..len].to_vec()));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_pattern_of_holes(
+        seed: u64,
+        runs in proptest::collection::vec((1usize..40, 0usize..40), 1..120),
+        odd in 0usize..4096,
+    ) {
+        let mut bytes = Vec::new();
+        for (index, (some, none)) in runs.iter().enumerate() {
+            bytes.extend(data(seed ^ index as u64, some * 4096).iter().map(|byte| byte | 1));
+            bytes.resize(bytes.len() + none * 4096, 0);
+        }
+        bytes.extend(data(seed, odd));
+        check(&MemoryImage::sparse(bytes));
+    }
+
+    #[test]
+    fn a_flipped_bit_is_never_an_image(seed: u64, len in 1usize..400_000, at: usize, bit in 0u8..8) {
+        let (packed, mut parts) = bundle(&MemoryImage::sparse(data(seed, len)), Level::FAST, 2);
+        let part = parts.0.values_mut().next().unwrap();
+        let at = at % part.len();
+        part[at] ^= 1 << bit;
+        let refused = open(&contents(&packed), &parts, 2);
+        let named = matches!(refused, Err(Error::PartDigest { index: 0, .. }));
+        prop_assert!(named, "{refused:?}");
+    }
+}
+
+#[test]
+fn every_bad_part_is_named() {
+    let mut noise = data(3, 45 << 20);
+    noise
+        .iter_mut()
+        .enumerate()
+        .for_each(|(index, byte)| *byte ^= (index * index >> 7) as u8 ^ (index >> 3) as u8);
+    let (packed, mut parts) = bundle(&MemoryImage::dense(noise), Level::FAST, 2);
+    assert!(parts.0.len() >= 3, "{} parts", parts.0.len());
+    let names: Vec<_> = parts.0.keys().cloned().collect();
+    parts.0.get_mut(&names[0]).unwrap()[17] ^= 1;
+    parts.0.remove(&names[2]);
+    let (key, iv) = keys();
+    let options = UnpackOptions { key: &key, iv: &iv, jobs: 2 };
+    for options in [None, Some(&options)] {
+        let found = verify(&contents(&packed), options, 2, &parts, &quiet);
+        let text: Vec<_> = found.parts.iter().map(ToString::to_string).collect();
+        assert_eq!(text.len(), 2, "{text:?}");
+        assert!(text[0].starts_with(&format!("part 0 (`{}`): SHA-1 is ", names[0])), "{text:?}");
+        assert_eq!(text[1], format!("reading part 2 (`{}`)", names[2]));
+        assert!(found.image.is_none() && !found.is_good());
+    }
+}
+
+#[test]
+fn what_was_signed_decides() {
+    let (packed, parts) = bundle(&MemoryImage::sparse(data(5, 300_000)), Level::DEFAULT, 1);
+    let good = contents(&packed);
+    let with = |change: &dyn Fn(&mut Contents)| {
+        let mut changed = good.clone();
+        change(&mut changed);
+        open(&changed, &parts, 1).expect_err("refused").to_string()
+    };
+    let text = with(&|contents| contents.size -= 1);
+    assert_eq!(
+        text,
+        "reading the archive in the parts: the image has 300000 bytes, the manifest says 299999"
+    );
+    let text = with(&|contents| contents.bundled_size += 1);
+    assert!(text.starts_with("the parts have "), "{text}");
+    let text = with(&|contents| contents.digest = contents.parts[0].digest);
+    assert!(text.starts_with("the image's SHA-1 is "), "{text}");
+}

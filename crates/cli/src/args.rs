@@ -1,0 +1,128 @@
+//! The command line: the verbs, and the types of what is typed.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use baler_bundle::Level;
+use bytesize::ByteSize;
+use clap::{Parser, Subcommand};
+
+use crate::cmd;
+use crate::exit::{self, Exit};
+use crate::report::Console;
+
+/// Bundle machine images for EC2: encrypted parts and a signed manifest, made, checked and opened again.
+///
+/// Results go to standard output, messages and progress to standard error.
+#[derive(Debug, Parser)]
+#[command(name = "baler", version, after_help = exit::HELP, propagate_version = true)]
+pub(crate) struct Args {
+    /// Print no messages and no progress; warnings and errors are printed all the same
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// A verb.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Bundle(Box<cmd::bundle::Args>),
+    Unbundle(cmd::unbundle::Args),
+    Verify(cmd::verify::Args),
+    Inspect(cmd::inspect::Args),
+    Keys(cmd::keys::Args),
+    Completions(cmd::shell::Completions),
+    Man(cmd::shell::Man),
+}
+
+impl Command {
+    pub(crate) fn run(self, console: &Console) -> anyhow::Result<Exit> {
+        match self {
+            Command::Bundle(args) => args.run(console),
+            Command::Unbundle(args) => args.run(console),
+            Command::Verify(args) => args.run(console),
+            Command::Inspect(args) => args.run(),
+            Command::Keys(args) => args.run(console),
+            Command::Completions(args) => args.run(),
+            Command::Man(args) => args.run(),
+        }
+    }
+}
+
+/// `10GiB`, `1.5G` or `512 MB`: never a bare number, whose unit one would have to guess.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    let wanted = "a size has a unit: `10GiB`, `512MiB`, `1000000B`";
+    if text.trim_end().ends_with(|c: char| c.is_ascii_digit()) {
+        return Err(wanted.to_owned());
+    }
+    ByteSize::from_str(text).map(|size| size.as_u64()).map_err(|_| wanted.to_owned())
+}
+
+/// `fast`, `default`, `best`, or a number.
+pub(crate) fn level(text: &str) -> Result<Level, String> {
+    match text {
+        "fast" => Ok(Level::FAST),
+        "default" => Ok(Level::DEFAULT),
+        "best" => Ok(Level::BEST),
+        number => number.parse().ok().and_then(Level::new).ok_or_else(|| {
+            "a level is `fast`, `default`, `best`, or a number from 1 to 12".to_owned()
+        }),
+    }
+}
+
+/// How many threads there are by default.
+///
+/// SHA-1 is one long chain: with more compressors than this it is what all wait for, and each costs memory.
+pub(crate) fn default_jobs() -> u16 {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(24) as u16)
+}
+
+/// A bundle that exists, named by its manifest.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct BundleArg {
+    /// The bundle: the path of its manifest, `DIR/NAME.manifest.xml`; the parts lie beside it
+    #[arg(value_name = "BUNDLE")]
+    pub(crate) manifest: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in [
+            ("10GiB", Some(10 << 30)),
+            ("10 GiB", Some(10 << 30)),
+            ("1.5GiB", Some(3 << 29)),
+            ("512MB", Some(512_000_000)),
+            ("7B", Some(7)),
+            ("10", None),
+            ("10 ", None),
+            ("", None),
+            ("GiB", None),
+            ("-1GiB", None),
+            ("10Gibibytes", None),
+        ] {
+            assert_eq!(size(text).ok(), bytes, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn levels_have_names_and_numbers() {
+        assert_eq!(level("fast"), Ok(Level::FAST));
+        assert_eq!(level("6"), Ok(Level::DEFAULT));
+        assert_eq!(level("12"), Ok(Level::BEST));
+        for text in ["0", "13", "-1", "faster", "", "6.0"] {
+            assert!(level(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,454 @@
+//! `baler bundle`: an image becomes a bundle in a directory.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::Context;
+use baler_bundle::{DirectorySink, Event, Level, PackOptions, Packed, bundled_size_bound, pack};
+use baler_image::Image;
+use baler_manifest::{
+    AccountId, BlockDeviceMapping, Bundler, CipherIv, CipherKey, Contents, Ec2Key, ImageType,
+    PrivateKey, PublicKey, check_name,
+};
+use getrandom::SysRng;
+use serde_json::json;
+
+use crate::args;
+use crate::cmd::mapping;
+use crate::exit::{Exit, Trouble};
+use crate::input::{self, Input};
+use crate::interrupt::Interruptible;
+use crate::keys::{self, KeyArgs, UserKey};
+use crate::report::{self, Console, size};
+use crate::space;
+
+/// EC2's limit for the root of an S3-backed AMI.
+const MAX_IMAGE: u64 = 10 << 30;
+
+/// Bundle an image: compress, encrypt and split it, and sign the manifest
+///
+/// Prints the path of the manifest.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The image: a file (gzip, bzip2, xz and zstd are decompressed on the way), a block device, or - for standard input
+    image: PathBuf,
+
+    /// The directory for the parts and the manifest
+    directory: PathBuf,
+
+    /// The bundle's name, which its files' names begin with [default: the image's file name]
+    #[arg(long, short)]
+    name: Option<String>,
+
+    /// The architecture of the machine in the image [default: this machine's]
+    #[arg(long, short = 'r', value_parser = ["i386", "x86_64", "arm64"])]
+    arch: Option<String>,
+
+    /// Your AWS account, 12 digits
+    #[arg(long, short = 'u', value_name = "ID", env = "EC2_USER_ID")]
+    account: Option<AccountId>,
+
+    /// The image's length, for standard input: 8GiB
+    #[arg(long, value_parser = args::size)]
+    size: Option<u64>,
+
+    /// How hard to compress: fast, default, best, or 1 to 12
+    #[arg(long, default_value = "default", value_parser = args::level)]
+    level: Level,
+
+    /// How many threads compress
+    #[arg(long, short, default_value_t = args::default_jobs(), value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: u16,
+
+    /// Bundle an image of more than 10 GiB, which EC2 refuses but other clouds may take
+    #[arg(long)]
+    allow_large: bool,
+
+    /// Overwrite a bundle of that name
+    #[arg(long, short)]
+    force: bool,
+
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    keys: KeyArgs,
+
+    /// EC2's certificate, for a cloud or a region whose key is not built in
+    #[arg(long, value_name = "FILE", env = "EUCALYPTUS_CERT", help_heading = "Keys")]
+    ec2_cert: Option<PathBuf>,
+
+    /// The region where the image will be registered: it decides which of EC2's keys can open it
+    #[arg(long, env = "AWS_REGION", help_heading = "Keys")]
+    region: Option<String>,
+
+    /// The kernel to boot with, aki-…
+    #[arg(long, value_name = "ID", value_parser = mapping::image_id, help_heading = "Manifest")]
+    kernel: Option<String>,
+
+    /// The ramdisk to boot with, ari-…
+    #[arg(long, value_name = "ID", value_parser = mapping::image_id, help_heading = "Manifest")]
+    ramdisk: Option<String>,
+
+    /// Which devices the instance sees: ami=sda1,root=/dev/sda1,ephemeral0=sdb
+    #[arg(short = 'B', long = "block-device-mapping", value_name = "VIRTUAL=DEVICE,...", value_delimiter = ',',
+        value_parser = mapping::mapping, help_heading = "Manifest")]
+    mappings: Vec<BlockDeviceMapping>,
+
+    /// Product codes (EC2 may refuse a manifest that has some)
+    #[arg(long, value_name = "CODE,...", value_delimiter = ',', help_heading = "Manifest")]
+    product_codes: Vec<String>,
+
+    /// An AMI that this image descends from, ami-…
+    #[arg(long = "ancestor", value_name = "ID", value_delimiter = ',', value_parser = mapping::image_id, help_heading = "Manifest")]
+    ancestors: Vec<String>,
+}
+
+/// What will be done; made once from what was typed.
+struct Plan {
+    image: PathBuf,
+    directory: PathBuf,
+    overwrite: bool,
+    level: Level,
+    jobs: usize,
+    mtime: u64,
+    /// `None` while there is none: one is made when it is certain that it will be used.
+    user: Option<UserKey>,
+    ec2: PublicKey,
+    ec2_name: String,
+    /// What the manifest says, but for what comes of the work.
+    manifest: Contents,
+}
+
+impl Args {
+    pub(crate) fn run(self, console: &Console) -> anyhow::Result<Exit> {
+        let (dry_run, allow_large, json, len) =
+            (self.dry_run, self.allow_large, self.json, self.size);
+        let mut plan = self.plan(console)?;
+        let mut input = input::open(&plan.image, len, console)?;
+        check_size(input.image().len(), &plan.image, allow_large)?;
+        warn_if_in_use(&input, &plan.image, console);
+        if dry_run {
+            return plan.print(&mut input, json);
+        }
+        make_directory(&plan.directory)?;
+        space::check(&plan.directory, &mut input, plan.level, console)?;
+        let user = match plan.user.take() {
+            Some(user) => user.key,
+            None => make_first_key(console)?,
+        };
+        let sink = DirectorySink::create(&plan.directory, &plan.manifest.name, plan.overwrite)
+            .map_err(in_the_way)?;
+        let (path, packed) = plan.bundle(input, sink, &user, console)?;
+        tell(&plan, &path, &packed, &user, json, console)?;
+        Ok(Exit::Done)
+    }
+
+    fn plan(self, console: &Console) -> anyhow::Result<Plan> {
+        let account = self.account.ok_or_else(|| {
+            Trouble::usage("which AWS account the image belongs to has to be in its manifest")
+                .hint("pass --account, or set EC2_USER_ID; `aws sts get-caller-identity` prints it")
+        })?;
+        let user = self.keys.private_key(console)?;
+        match &user {
+            Some(user) => self.keys.check_pair(user)?,
+            None if self.keys.cert.is_some() => {
+                return Err(Trouble::usage(
+                    "there is a certificate, but no private key that belongs to it",
+                )
+                .hint("pass --key, or set EC2_PRIVATE_KEY")
+                .into());
+            }
+            None => {}
+        }
+        let (ec2, ec2_name) = ec2_key(self.ec2_cert.as_deref(), self.region.as_deref())?;
+        let name = self.name.map_or_else(|| default_name(&self.image), Ok)?;
+        check_name(&name).with_context(|| {
+            Trouble::usage(format!("`{name}` cannot be a bundle's name"))
+                .hint("choose one with --name")
+        })?;
+        if name.len() > baler_bundle::MAX_NAME_LEN {
+            let most = baler_bundle::MAX_NAME_LEN;
+            return Err(Trouble::usage(format!(
+                "a bundle's name has at most {most} bytes, `{name}` has {}",
+                name.len()
+            ))
+            .hint("choose a shorter one with --name")
+            .into());
+        }
+        if !self.product_codes.is_empty() {
+            console.warn("EC2 may refuse to register a manifest with product codes");
+        }
+        for missing in mapping::missing(&self.mappings) {
+            console.warn(&format!("the block device mapping has no `{missing}`"));
+        }
+        let manifest = Contents {
+            bundler: Bundler {
+                name: "baler".to_owned(),
+                version: concat!(
+                    env!("CARGO_PKG_VERSION_MAJOR"),
+                    ".",
+                    env!("CARGO_PKG_VERSION_MINOR")
+                )
+                .to_owned(),
+                release: env!("CARGO_PKG_VERSION_PATCH").to_owned(),
+            },
+            architecture: self.arch.map_or_else(this_architecture, Ok)?,
+            mappings: self.mappings,
+            kernel_id: self.kernel,
+            ramdisk_id: self.ramdisk,
+            product_codes: self.product_codes,
+            name,
+            account: account.to_string(),
+            image_type: ImageType::Machine,
+            kernel_name: None,
+            ancestry: self.ancestors,
+            digest: [0; 20].into(),
+            size: 0,
+            bundled_size: 0,
+            ec2_key: Vec::new(),
+            user_key: Vec::new(),
+            ec2_iv: Vec::new(),
+            user_iv: Vec::new(),
+            parts: Vec::new(),
+        };
+        let (image, directory, overwrite) = (self.image, self.directory, self.force);
+        let (level, jobs, mtime) = (self.level, usize::from(self.jobs), now()?);
+        Ok(Plan { image, directory, overwrite, level, jobs, mtime, user, ec2, ec2_name, manifest })
+    }
+}
+
+impl Plan {
+    /// Makes the bundle; the manifest is written last.
+    fn bundle(
+        &self,
+        input: Input,
+        mut sink: DirectorySink,
+        user: &PrivateKey,
+        console: &Console,
+    ) -> anyhow::Result<(PathBuf, Packed)> {
+        let key = CipherKey::generate(&mut SysRng).context("making the image's key")?;
+        let iv = CipherIv::generate(&mut SysRng).context("making the image's key")?;
+        let mut image = Interruptible(input.into_image());
+        let (name, level, mtime, jobs) = (&self.manifest.name, self.level, self.mtime, self.jobs);
+        let options = PackOptions { name, key: &key, iv: &iv, level, mtime, jobs };
+        let progress = console.progress(format!("bundling {name}"), image.len());
+        let on_event = |event| match event {
+            Event::Image(bytes) => progress.add(bytes),
+            _ => {}
+        };
+        let doing =
+            || format!("bundling `{}` into `{}`", self.image.display(), self.directory.display());
+        let packed = pack(&mut image, &options, &mut Interruptible(&mut sink), &on_event)
+            .with_context(doing)?;
+        drop(progress);
+
+        let mut contents = self.manifest.clone();
+        contents.digest = packed.digest;
+        contents.size = packed.size;
+        contents.bundled_size = packed.bundled_size;
+        contents.parts.clone_from(&packed.parts);
+        contents.ec2_key = self.ec2.wrap(key.bytes(), &mut SysRng)?;
+        contents.ec2_iv = self.ec2.wrap(iv.bytes(), &mut SysRng)?;
+        contents.user_key = user.public().wrap(key.bytes(), &mut SysRng)?;
+        contents.user_iv = user.public().wrap(iv.bytes(), &mut SysRng)?;
+        let manifest = baler_manifest::write(&contents, Some(user), &mut SysRng)
+            .context("writing the manifest")?;
+        crate::interrupt::check()?;
+        let path = sink.commit(&manifest).map_err(in_the_way)?;
+        Ok((path, packed))
+    }
+
+    fn print(&self, input: &mut Input, json: bool) -> anyhow::Result<Exit> {
+        let image = input.image();
+        let data: u64 = image.extents().iter().map(|extent| extent.len).sum();
+        let most = bundled_size_bound(image);
+        let manifest = self.directory.join(baler_bundle::manifest_filename(&self.manifest.name));
+        let user = self.user.as_ref().map(|user| user.path.display().to_string());
+        if json {
+            report::json(&json!({
+                "image": self.image.to_string_lossy(), "size": image.len(), "data": data, "extents": image.extents().len(),
+                "manifest": manifest.to_string_lossy(), "architecture": self.manifest.architecture,
+                "account": self.manifest.account, "bundled_size_at_most": most, "key": user, "ec2_key": self.ec2_name,
+            }))?;
+            return Ok(Exit::Done);
+        }
+        let user = user.unwrap_or_else(|| "none yet: one would be made".to_owned());
+        report::result(&format!(
+            "image         {} ({}, {} of data in {} extents)\nmanifest      {}\narchitecture  {}\naccount       {}\n\
+             bundled size  at most {}\nkey           {}\nec2 key       {}\n",
+            report::plain(&self.image.to_string_lossy()),
+            size(image.len()),
+            size(data),
+            image.extents().len(),
+            report::plain(&manifest.to_string_lossy()),
+            self.manifest.architecture,
+            self.manifest.account,
+            size(most),
+            report::plain(&user),
+            self.ec2_name,
+        ))?;
+        Ok(Exit::Done)
+    }
+}
+
+fn tell(
+    plan: &Plan,
+    path: &Path,
+    packed: &Packed,
+    user: &PrivateKey,
+    json: bool,
+    console: &Console,
+) -> anyhow::Result<()> {
+    console.note(&format!(
+        "bundled {} into {} parts, {} together; EC2 opens it with its {} key",
+        size(packed.size),
+        packed.parts.len(),
+        size(packed.bundled_size),
+        plan.ec2_name,
+    ));
+    if !json {
+        return report::result(&format!("{}\n", path.display()));
+    }
+    let parts: Vec<_> = packed
+        .parts
+        .iter()
+        .map(|part| json!({ "filename": part.filename, "sha1": part.digest.to_string() }))
+        .collect();
+    report::json(&json!({
+        "manifest": path.to_string_lossy(), "name": plan.manifest.name, "size": packed.size,
+        "bundled_size": packed.bundled_size, "sha1": packed.digest.to_string(), "parts": parts,
+        "key_fingerprint": user.public().fingerprint().to_string(), "ec2_key": plan.ec2_name,
+    }))
+}
+
+fn check_size(len: u64, image: &Path, allow_large: bool) -> anyhow::Result<()> {
+    let image = image.display();
+    if len == 0 {
+        return Err(Trouble::failed(format!("the image `{image}` has 0 bytes"))
+            .hint("there is nothing to bundle; was it written yet?")
+            .into());
+    }
+    if len > MAX_IMAGE && !allow_large {
+        return Err(Trouble::failed(format!(
+            "the image `{image}` has {}, and EC2 takes at most 10 GiB",
+            size(len)
+        ))
+        .hint("make it smaller, or pass --allow-large if the bundle is not for EC2")
+        .into());
+    }
+    Ok(())
+}
+
+fn warn_if_in_use(input: &Input, path: &Path, console: &Console) {
+    if let Input::File(image) = input
+        && image.is_in_use().unwrap_or(false)
+    {
+        console.warn(&format!(
+            "`{}` is mounted or in use: what is written to it while it is bundled may tear the image",
+            path.display()
+        ));
+    }
+}
+
+/// The key that EC2 will open the bundle with, and what to call it.
+fn ec2_key(
+    certificate: Option<&Path>,
+    region: Option<&str>,
+) -> anyhow::Result<(PublicKey, String)> {
+    if let Some(path) = certificate {
+        return Ok((keys::read_certificate(path)?, format!("own (`{}`)", path.display())));
+    }
+    let region = region.filter(|region| !region.is_empty()).map(str::to_owned);
+    let region = region
+        .or_else(|| std::env::var("AWS_DEFAULT_REGION").ok())
+        .filter(|region| !region.is_empty());
+    let key = match region {
+        Some(region) => {
+            Ec2Key::for_region(&region).context(Trouble::usage("choosing EC2's key"))?
+        }
+        None => Ec2Key::Commercial,
+    };
+    Ok((key.public_key(), key.name().to_owned()))
+}
+
+/// The image's file name, without what tells that it is compressed.
+fn default_name(image: &Path) -> anyhow::Result<String> {
+    let name = image.file_name().filter(|_| image != Path::new("-")).and_then(|name| name.to_str());
+    let name = name.map(|name| {
+        let suffix =
+            [".gz", ".bz2", ".xz", ".zst"].iter().find_map(|suffix| name.strip_suffix(suffix));
+        suffix.filter(|name| !name.is_empty()).unwrap_or(name).to_owned()
+    });
+    name.ok_or_else(|| {
+        Trouble::usage(format!("no bundle can be named after `{}`", image.display()))
+            .hint("pass --name")
+            .into()
+    })
+}
+
+fn this_architecture() -> anyhow::Result<String> {
+    match std::env::consts::ARCH {
+        "x86" => Ok("i386".to_owned()),
+        "x86_64" => Ok("x86_64".to_owned()),
+        "aarch64" => Ok("arm64".to_owned()),
+        other => {
+            Err(Trouble::usage(format!("this machine's architecture, `{other}`, is none of EC2's"))
+                .hint("pass --arch")
+                .into())
+        }
+    }
+}
+
+/// Seconds since 1970; `SOURCE_DATE_EPOCH` stops the clock, as in other tools whose output shall be the same again.
+fn now() -> anyhow::Result<u64> {
+    if let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH") {
+        let seconds = text.to_str().and_then(|text| text.parse().ok());
+        return seconds.ok_or_else(|| {
+            Trouble::usage(format!(
+                "SOURCE_DATE_EPOCH is no number of seconds: `{}`",
+                text.to_string_lossy()
+            ))
+            .into()
+        });
+    }
+    Ok(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs()))
+}
+
+fn make_directory(path: &Path) -> anyhow::Result<()> {
+    match fs::create_dir(path) {
+        Err(error) if !path.is_dir() => Err(error).with_context(|| {
+            Trouble::failed(format!("creating the directory `{}`", path.display()))
+                .hint("the directory above it has to exist")
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn make_first_key(console: &Console) -> anyhow::Result<PrivateKey> {
+    let (key_path, cert_path) = keys::default_paths()?;
+    let key = keys::create(&key_path, &cert_path, keys::DEFAULT_BITS)?;
+    console.warn(&format!(
+        "no key was given and there was none: a new one was made, `{}`",
+        key_path.display()
+    ));
+    console.hint("KEEP A COPY of it: without this key nobody but EC2 can ever open the bundles that are made with it");
+    Ok(key)
+}
+
+fn in_the_way(error: std::io::Error) -> anyhow::Error {
+    let trouble = Trouble::failed("writing the bundle");
+    let trouble = match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            trouble.hint("pass --force to overwrite it, or choose another --name")
+        }
+        _ => trouble,
+    };
+    anyhow::Error::new(error).context(trouble)
+}

@@ -1,0 +1,117 @@
+//! `baler verify`: whether a bundle is what its manifest says, and who signed it.
+
+use baler_bundle::{DirectorySource, Event, UnpackOptions, Verification, verify};
+use serde_json::json;
+
+use crate::args::{self, BundleArg};
+use crate::bundle::{Bundle, Opened, Trust};
+use crate::exit::{Exit, Trouble};
+use crate::interrupt::{self, Interruptible};
+use crate::keys::KeyArgs;
+use crate::report::{self, Console};
+
+/// Check a bundle's signature, its parts, and with your key the image in them, and write nothing
+///
+/// Each part that is wrong or missing is named.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    bundle: BundleArg,
+
+    #[command(flatten)]
+    keys: KeyArgs,
+
+    /// Use no private key: check the parts, and the signature if there is a --cert
+    #[arg(long, conflicts_with_all = ["key", "passphrase_file"])]
+    no_key: bool,
+
+    /// How many threads check
+    #[arg(long, short, default_value_t = args::default_jobs(), value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: u16,
+
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    pub(crate) fn run(self, console: &Console) -> anyhow::Result<Exit> {
+        let bundle = Bundle::read(&self.bundle.manifest)?;
+        let opened = self.open(&bundle, console)?;
+        let trust = bundle.trust(&self.keys, opened.as_ref())?;
+        let contents = bundle.manifest.contents();
+        let jobs = usize::from(self.jobs);
+        let options = opened.as_ref().map(|Opened { key, iv, .. }| UnpackOptions { key, iv, jobs });
+        let source = Interruptible(DirectorySource::new(bundle.directory()));
+        let progress =
+            console.progress(format!("verifying {}", contents.name), contents.bundled_size);
+        let on_event = |event| {
+            if let Event::Part(bytes) = event {
+                progress.add(bytes);
+            }
+        };
+        let found = verify(contents, options.as_ref(), jobs, &source, &on_event);
+        drop(progress);
+        interrupt::check()?;
+        self.tell(&bundle, trust, &found)?;
+        if found.is_good() && !trust.is_bad() {
+            return Ok(Exit::Done);
+        }
+        let path = bundle.path.display();
+        let readable =
+            found.parts.iter().chain(found.image.iter().filter_map(|image| image.as_ref().err()));
+        // A disk that cannot be read is no proof against the bundle.
+        let unread = !trust.is_bad() && readable.clone().all(|error| !error.is_mismatch());
+        let trouble = if unread { Trouble::failed } else { Trouble::mismatch };
+        Err(trouble(format!("`{path}` does not verify")).into())
+    }
+
+    /// Opens the bundle if there is something to open it with; a certificate alone says that it shall not be opened.
+    fn open(&self, bundle: &Bundle, console: &Console) -> anyhow::Result<Option<Opened>> {
+        if self.no_key || self.keys.key.is_none() && self.keys.cert.is_some() {
+            return Ok(None);
+        }
+        let Some(user) = self.keys.private_key(console)? else {
+            return Err(Trouble::usage("there is no key to look into the bundle with, and no certificate to check its signature")
+                .hint("pass --key or --cert, or --no-key to check the parts alone")
+                .into());
+        };
+        bundle.open(&user).map(Some)
+    }
+
+    fn tell(&self, bundle: &Bundle, trust: Trust, found: &Verification) -> anyhow::Result<()> {
+        let all = bundle.manifest.contents().parts.len();
+        let bad: Vec<_> = found.parts.iter().map(chain).collect();
+        let image = match &found.image {
+            None => ("not checked", None),
+            Some(Ok(())) => ("good", None),
+            Some(Err(error)) => ("wrong", Some(chain(error))),
+        };
+        if self.json {
+            let good = found.is_good() && !trust.is_bad();
+            return report::json(&json!({
+                "manifest": bundle.path.to_string_lossy(), "verifies": good, "signature": trust.word(),
+                "parts": all, "bad_parts": bad, "image": image.0, "image_error": image.1,
+            }));
+        }
+        let mut text = format!("signature  {}\n", trust.word());
+        match bad.len() {
+            0 => text += &format!("parts      all {all} good\n"),
+            some => text += &format!("parts      {some} of {all} wrong\n"),
+        }
+        for line in &bad {
+            text += &format!("           {}\n", report::plain(line));
+        }
+        text += &format!("image      {}\n", image.0);
+        if let Some(error) = image.1 {
+            text += &format!("           {}\n", report::plain(&error));
+        }
+        report::result(&text)
+    }
+}
+
+/// An error and its causes, in one line.
+fn chain(error: &baler_bundle::Error) -> String {
+    let links = std::iter::successors(Some(error as &dyn std::error::Error), |link| link.source());
+    links.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

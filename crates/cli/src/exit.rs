@@ -1,0 +1,130 @@
+//! How a run ends: the exit codes, and the one place where an error is printed.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use crate::interrupt;
+use crate::report::Console;
+
+/// The exit codes, as `--help` and the README list them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Done = 0,
+    Failed = 1,
+    Usage = 2,
+    Mismatch = 3,
+    Interrupted = 130,
+}
+
+/// What `--help` says of them.
+pub(crate) const HELP: &str = "\
+Exit codes:
+  0    done
+  1    failed
+  2    wrong usage
+  3    does not verify: a signature, a digest or the bundle's structure is wrong
+  130  interrupted";
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// A link of an error's chain that knows how the run ends, or what to do next.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    what: String,
+    exit: Exit,
+    hint: Option<String>,
+}
+
+impl Trouble {
+    /// Something could not be done.
+    pub(crate) fn failed(what: impl Into<String>) -> Trouble {
+        Trouble { what: what.into(), exit: Exit::Failed, hint: None }
+    }
+
+    /// What was typed makes no sense.
+    pub(crate) fn usage(what: impl Into<String>) -> Trouble {
+        Trouble { exit: Exit::Usage, ..Trouble::failed(what) }
+    }
+
+    /// A bundle is not what its manifest says.
+    pub(crate) fn mismatch(what: impl Into<String>) -> Trouble {
+        Trouble { exit: Exit::Mismatch, ..Trouble::failed(what) }
+    }
+
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Trouble {
+        Trouble { hint: Some(hint.into()), ..self }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+/// Prints an error, whole, and gives the exit code that it means.
+pub(crate) fn tell(console: &Console, error: &anyhow::Error) -> Exit {
+    if interrupt::happened() {
+        console.error("interrupted; nothing unfinished was left under its final name");
+        return Exit::Interrupted;
+    }
+    let (message, hint) = message(error);
+    console.error(&message);
+    let trouble = error.downcast_ref::<Trouble>();
+    if let Some(hint) = trouble.and_then(|trouble| trouble.hint.clone()).or(hint) {
+        console.hint(&hint);
+    }
+    trouble.map_or(Exit::Failed, |trouble| trouble.exit)
+}
+
+/// The chain as one line, and the hint that a library's error carries in lines of its own.
+fn message(error: &anyhow::Error) -> (String, Option<String>) {
+    let (mut links, mut hint) = (Vec::<String>::new(), None);
+    for link in error.chain() {
+        let text = link.to_string();
+        let text = match text.split_once("\nhint: ") {
+            Some((text, tip)) => {
+                hint = Some(tip.to_owned());
+                text.to_owned()
+            }
+            None => text,
+        };
+        // Some errors print their source themselves.
+        if links.last().is_none_or(|last| !last.ends_with(&text)) {
+            links.push(text);
+        }
+    }
+    (links.join(": "), hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::{Context, anyhow};
+
+    #[test]
+    fn help_lists_every_code() {
+        for exit in [Exit::Done, Exit::Failed, Exit::Usage, Exit::Mismatch, Exit::Interrupted] {
+            let code = format!("\n  {:<5}", exit as u8);
+            assert_eq!(HELP.matches(&code).count(), 1, "{exit:?}");
+        }
+    }
+
+    #[test]
+    fn a_chain_is_told_once_with_its_hint_last() {
+        let inner = anyhow!("the key has 512 bits\nhint: make a new one");
+        let error = Err::<(), _>(inner).context(Trouble::usage("reading `k.pem`")).unwrap_err();
+        let told = message(&error);
+        assert_eq!(
+            told,
+            ("reading `k.pem`: the key has 512 bits".into(), Some("make a new one".into()))
+        );
+        assert_eq!(error.downcast_ref::<Trouble>().map(|trouble| trouble.exit), Some(Exit::Usage));
+    }
+}

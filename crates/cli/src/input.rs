@@ -1,0 +1,152 @@
+//! Where an image comes from: a file, compressed or not, a block device, or standard input.
+
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use anyhow::Context;
+use baler_image::{Compression, FileImage, Image, StreamImage, measure, open_file};
+
+use crate::exit::Trouble;
+use crate::interrupt::{self, Waiting};
+use crate::report::{Console, size};
+
+/// What is to be bundled, opened.
+pub(crate) enum Input {
+    /// It can be read anywhere.
+    File(FileImage),
+    /// It can be read once, from its start.
+    Stream(StreamImage),
+}
+
+impl Input {
+    pub(crate) fn image(&mut self) -> &mut dyn Image {
+        match self {
+            Input::File(image) => image,
+            Input::Stream(image) => image,
+        }
+    }
+
+    pub(crate) fn into_image(self) -> Box<dyn Image> {
+        match self {
+            Input::File(image) => Box::new(image),
+            Input::Stream(image) => Box::new(image),
+        }
+    }
+}
+
+/// Opens `path`, or standard input for `-`; `len` is the image's length where only the user can know it.
+pub(crate) fn open(path: &Path, len: Option<u64>, console: &Console) -> anyhow::Result<Input> {
+    let opening = || format!("reading the image `{}`", path.display());
+    if path != Path::new("-") {
+        return open_seekable(open_file(path)?, path, len, console);
+    }
+    let stdin = File::from(io::stdin().as_fd().try_clone_to_owned().with_context(opening)?);
+    let kind = stdin.metadata().with_context(opening)?.file_type();
+    if kind.is_file() {
+        return open_seekable(stdin, path, len, console);
+    }
+    let Some(len) = len else {
+        return Err(Trouble::usage(
+            "the length of an image on standard input has to be known beforehand",
+        )
+        .hint("pass --size with the image's length, uncompressed: `--size 8GiB`")
+        .into());
+    };
+    let mut reader = Waiting(stdin);
+    let magic = magic(&mut reader).with_context(opening)?;
+    let compression = Compression::detect(&magic);
+    let reader = io::Cursor::new(magic).chain(reader);
+    let reader: Box<dyn Read + Send> = match compression {
+        Some(compression) => compression.decoder(reader).with_context(opening)?,
+        None => Box::new(reader),
+    };
+    Ok(Input::Stream(StreamImage::new(reader, len, None)))
+}
+
+fn magic(reader: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut magic = Vec::new();
+    reader.take(Compression::MAGIC_LEN as u64).read_to_end(&mut magic)?;
+    Ok(magic)
+}
+
+fn open_seekable(
+    mut file: File,
+    path: &Path,
+    len: Option<u64>,
+    console: &Console,
+) -> anyhow::Result<Input> {
+    let opening = || format!("reading the image `{}`", path.display());
+    let compression = Compression::detect(&magic(&mut file).with_context(opening)?);
+    file.rewind().with_context(opening)?;
+    let Some(compression) = compression else {
+        return open_plain(file, path, len, console).map(Input::File);
+    };
+    // The archive's header wants the length first, and no compressed format tells it reliably: it takes a pass.
+    let (len, extents) = match len {
+        Some(len) => (len, None),
+        None => {
+            let stored = file.metadata().with_context(opening)?.len();
+            let progress = console.progress(format!("measuring {}", path.display()), stored);
+            let counted = Counted { file: file.try_clone().with_context(opening)?, progress };
+            let decoder = compression.decoder(counted).with_context(opening)?;
+            let (len, extents) = measure(decoder, &mut |_| interrupt::check())
+                .with_context(|| unpacking(compression, path))?;
+            (len, Some(extents))
+        }
+    };
+    file.rewind().with_context(opening)?;
+    let decoder = compression.decoder(file).with_context(opening)?;
+    console.note(&format!(
+        "`{}` is compressed with {compression}: the image has {}",
+        path.display(),
+        size(len)
+    ));
+    Ok(Input::Stream(StreamImage::new(decoder, len, extents)))
+}
+
+fn unpacking(compression: Compression, path: &Path) -> String {
+    format!("decompressing `{}` with {compression}", path.display())
+}
+
+fn open_plain(
+    file: File,
+    path: &Path,
+    len: Option<u64>,
+    console: &Console,
+) -> anyhow::Result<FileImage> {
+    let stored = file.metadata().map_or(0, |metadata| metadata.len());
+    let progress = console.progress(format!("looking for data in {}", path.display()), stored);
+    let mut at = 0;
+    let image = FileImage::from_file_with(file, path, &mut |reached| {
+        progress.add(reached.saturating_sub(at));
+        at = reached;
+        interrupt::check()
+    })?;
+    drop(progress);
+    match len {
+        Some(len) if len != image.len() => Err(Trouble::usage(format!(
+            "--size says {len} bytes, but `{}` has {}",
+            path.display(),
+            image.len()
+        ))
+        .hint("leave --size away: it is for standard input")
+        .into()),
+        _ => Ok(image),
+    }
+}
+
+/// Shows how much of a compressed file was read.
+struct Counted {
+    file: File,
+    progress: crate::report::Progress,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let len = self.file.read(buf)?;
+        self.progress.add(len as u64);
+        Ok(len)
+    }
+}

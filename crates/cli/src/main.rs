@@ -1,0 +1,36 @@
+//! The `baler` command: everything that is typed, printed, asked for and returned.
+
+mod args;
+mod bundle;
+mod cmd;
+mod exit;
+mod input;
+mod interrupt;
+mod keys;
+mod output;
+mod report;
+mod space;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version are answers, and clap gives them the code 0.
+            let code = error.exit_code() as u8;
+            return if error.print().is_ok() {
+                ExitCode::from(code)
+            } else {
+                exit::Exit::Failed.into()
+            };
+        }
+    };
+    let console = report::Console::new(args.quiet);
+    match interrupt::watch().and_then(|()| args.command.run(&console)) {
+        Ok(exit) => exit.into(),
+        Err(error) => exit::tell(&console, &error).into(),
+    }
+}

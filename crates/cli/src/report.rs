@@ -1,0 +1,184 @@
+//! What a person sees: messages and progress, on standard error; and what a program reads, on standard output.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use bytesize::ByteSize;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// How often a line tells the progress where there is no terminal.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// A length as people read it: `1.5 GiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    ByteSize::b(bytes).display().iec().to_string()
+}
+
+/// Text from a manifest or a file name, without what would move the cursor or change colours.
+pub(crate) fn plain(text: &str) -> String {
+    let escape =
+        |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escape).collect()
+}
+
+/// Prints results, on standard output and nowhere else.
+pub(crate) fn result(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .context("writing to standard output")
+}
+
+/// Prints a result as JSON, on one line.
+pub(crate) fn json(value: &serde_json::Value) -> anyhow::Result<()> {
+    result(&format!("{value}\n"))
+}
+
+/// Standard error.
+pub(crate) struct Console {
+    quiet: bool,
+}
+
+impl Console {
+    pub(crate) fn new(quiet: bool) -> Console {
+        Console { quiet }
+    }
+
+    /// Something worth knowing.
+    pub(crate) fn note(&self, message: &str) {
+        if !self.quiet {
+            self.line("baler: ", message);
+        }
+    }
+
+    /// Something that may be wrong; told even where all else is quiet.
+    pub(crate) fn warn(&self, message: &str) {
+        self.line("baler: warning: ", message);
+    }
+
+    pub(crate) fn error(&self, message: &str) {
+        self.line("baler: error: ", message);
+    }
+
+    pub(crate) fn hint(&self, hint: &str) {
+        self.line("baler: hint: ", hint);
+    }
+
+    fn line(&self, start: &str, message: &str) {
+        // Where standard error is closed there is nobody to tell.
+        let _ = writeln!(io::stderr(), "{start}{}", plain(message));
+    }
+
+    /// Begins to show how far `what` is, of `total` bytes.
+    pub(crate) fn progress(&self, what: String, total: u64) -> Progress {
+        let done = Arc::new(AtomicU64::new(0));
+        let what = plain(&what);
+        if self.quiet {
+            return Progress { done, shown: Shown::Nothing };
+        }
+        if !io::stderr().is_terminal() {
+            let (stop, stopped) = sync_channel::<()>(0);
+            let seen = done.clone();
+            let thread = std::thread::spawn(move || {
+                let begun = Instant::now();
+                while stopped.recv_timeout(HEARTBEAT) == Err(RecvTimeoutError::Timeout) {
+                    Console { quiet: false }.note(&heartbeat(
+                        &what,
+                        seen.load(Relaxed),
+                        total,
+                        begun.elapsed(),
+                    ));
+                }
+            });
+            return Progress { done, shown: Shown::Lines { stop, thread } };
+        }
+        let template = "{msg} {wide_bar} {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {eta} left";
+        let style =
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+        bar.set_style(style.progress_chars("━╸ "));
+        bar.set_message(what);
+        bar.enable_steady_tick(Duration::from_millis(250));
+        Progress { done, shown: Shown::Bar(bar) }
+    }
+}
+
+fn heartbeat(what: &str, done: u64, total: u64, elapsed: Duration) -> String {
+    let speed = done as f64 / elapsed.as_secs_f64().max(0.001);
+    let percent = 100 * u128::from(done) / u128::from(total.max(1));
+    let mut line = format!(
+        "{what}: {} of {} ({percent} %), {}/s",
+        size(done),
+        size(total),
+        size(speed as u64)
+    );
+    if speed >= 1.0 && done < total {
+        line += &format!(", {:.0} s left", (total - done) as f64 / speed);
+    }
+    line
+}
+
+/// The progress of one job; it disappears when dropped.
+pub(crate) struct Progress {
+    done: Arc<AtomicU64>,
+    shown: Shown,
+}
+
+enum Shown {
+    Nothing,
+    Bar(ProgressBar),
+    Lines { stop: SyncSender<()>, thread: JoinHandle<()> },
+}
+
+impl Progress {
+    /// So many bytes more are done.
+    pub(crate) fn add(&self, bytes: u64) {
+        let done = self.done.fetch_add(bytes, Relaxed) + bytes;
+        if let Shown::Bar(bar) = &self.shown {
+            bar.set_position(done);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        match std::mem::replace(&mut self.shown, Shown::Nothing) {
+            Shown::Nothing => {}
+            Shown::Bar(bar) => bar.finish_and_clear(),
+            Shown::Lines { stop, thread } => {
+                drop(stop);
+                // It does nothing that could panic.
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heartbeats_tell_speed_and_time() {
+        for (done, total, seconds, line) in [
+            (0, 3 << 30, 5, "x: 0 B of 3.0 GiB (0 %), 0 B/s"),
+            (1 << 30, 3 << 30, 4, "x: 1.0 GiB of 3.0 GiB (33 %), 256.0 MiB/s, 8 s left"),
+            (3 << 30, 3 << 30, 4, "x: 3.0 GiB of 3.0 GiB (100 %), 768.0 MiB/s"),
+            (0, 0, 0, "x: 0 B of 0 B (0 %), 0 B/s"),
+        ] {
+            assert_eq!(heartbeat("x", done, total, Duration::from_secs(seconds)), line);
+        }
+    }
+
+    #[test]
+    fn nothing_moves_the_cursor() {
+        assert_eq!(plain("a\x1b[2Jb\r\n"), "a\\u{1b}[2Jb\\r\\n");
+        assert_eq!(plain("größe"), "größe");
+    }
+}

@@ -1,0 +1,50 @@
+//! Whether there is room for a bundle, before it is begun.
+
+use std::path::Path;
+
+use anyhow::Context;
+use baler_bundle::{Level, bundled_size_bound, estimate_bundled_size};
+
+use crate::exit::Trouble;
+use crate::input::Input;
+use crate::report::{Console, size};
+
+/// Refuses to begin where the bundle will not fit.
+///
+/// How long it becomes is known only at its end. Where even an incompressible image would fit, it fits; else a sample
+/// of the image is compressed. An image that can be read only once cannot be sampled.
+pub(crate) fn check(
+    directory: &Path,
+    input: &mut Input,
+    level: Level,
+    console: &Console,
+) -> anyhow::Result<()> {
+    let free = rustix::fs::statvfs(directory)
+        .map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize))
+        .with_context(|| format!("asking for the free space in `{}`", directory.display()))?;
+    let most = bundled_size_bound(input.image());
+    if most <= free {
+        return Ok(());
+    }
+    let Input::File(image) = input else {
+        console.warn(&format!(
+            "`{}` has {} free; the bundle may need up to {}",
+            directory.display(),
+            size(free),
+            size(most)
+        ));
+        return Ok(());
+    };
+    let needed = estimate_bundled_size(image, level).context("sampling the image")?;
+    if needed > free {
+        return Err(Trouble::failed(format!(
+            "`{}` has {} free, and the bundle needs about {}",
+            directory.display(),
+            size(free),
+            size(needed)
+        ))
+        .hint("name a directory on another file system, or make room")
+        .into());
+    }
+    Ok(())
+}

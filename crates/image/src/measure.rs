@@ -1,0 +1,84 @@
+use std::io::{self, Read};
+
+use crate::{
+    Extent,
+    extent::{BLOCK, Runs, is_zero},
+    file::REPORT,
+};
+
+/// Finds the length and the extents of an image that comes as a stream, in one pass that keeps nothing else.
+///
+/// A hole is an aligned block of 64 KiB, or the shorter last one, that is all zeros, as in a
+/// [`FileImage`](crate::FileImage). The next pass over the same bytes is a [`StreamImage`](crate::StreamImage).
+///
+/// `progress` is called after each MiB with the bytes read so far; an error it returns ends the pass and is
+/// returned. So is an error of `reader`.
+pub fn measure(
+    mut reader: impl Read,
+    progress: &mut dyn FnMut(u64) -> io::Result<()>,
+) -> io::Result<(u64, Vec<Extent>)> {
+    let mut runs = Runs::new(1);
+    let mut len = 0;
+    let mut buf = Vec::with_capacity(REPORT as usize);
+    loop {
+        buf.clear();
+        // Short only at the end of the stream, so that each buffer but the last holds whole blocks.
+        reader.by_ref().take(REPORT).read_to_end(&mut buf)?;
+        for block in buf.chunks(BLOCK as usize) {
+            let end = len + block.len() as u64;
+            if !is_zero(block) {
+                runs.push(len, end);
+            }
+            len = end;
+        }
+        if (buf.len() as u64) < REPORT {
+            return Ok((len, runs.into_extents()));
+        }
+        progress(len)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Hands out its bytes in pieces of odd lengths, as a decoder does.
+    struct Dribble<'a>(&'a [u8]);
+
+    impl Read for Dribble<'_> {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            let len = buf.len().min(4097);
+            self.0.read(&mut buf[..len])
+        }
+    }
+
+    #[test]
+    fn finds_blocks_of_zeros_and_the_length() {
+        let mut bytes = vec![0; 3 * BLOCK as usize + 5];
+        bytes[BLOCK as usize + 7] = 1;
+        let (len, extents) = measure(Dribble(&bytes), &mut |_| Ok(())).unwrap();
+        assert_eq!(len, 3 * BLOCK + 5);
+        assert_eq!(extents, [Extent { offset: BLOCK, len: BLOCK }]);
+        *bytes.last_mut().unwrap() = 1;
+        let (_, extents) = measure(Dribble(&bytes), &mut |_| Ok(())).unwrap();
+        assert_eq!(extents[1..], [Extent { offset: 3 * BLOCK, len: 5 }]);
+        assert_eq!(measure(io::empty(), &mut |_| Ok(())).unwrap(), (0, vec![]));
+    }
+
+    #[test]
+    fn reports_each_mebibyte_and_stops_when_told() {
+        let mut reports = vec![];
+        let stream = io::repeat(1).take(5 * REPORT / 2);
+        let (len, _) = measure(stream, &mut |at| {
+            reports.push(at);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(len, 5 * REPORT / 2);
+        assert_eq!(reports, [REPORT, 2 * REPORT]);
+        let stop = measure(io::repeat(1), &mut |at| {
+            if at < 4 * REPORT { Ok(()) } else { Err(io::ErrorKind::Interrupted.into()) }
+        });
+        assert_eq!(stop.unwrap_err().kind(), io::ErrorKind::Interrupted);
+    }
+}

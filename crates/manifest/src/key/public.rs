@@ -1,0 +1,153 @@
+//! Public keys: from a certificate, from a file of their own, or built in.
+
+use std::fmt;
+
+use pkcs8::der::{Decode as _, Encode as _};
+use pkcs8::{EncodePublicKey as _, SubjectPublicKeyInfoRef};
+use rsa::BoxedUint;
+use rsa::pkcs1;
+use rsa::rand_core::TryCryptoRng;
+use rsa::traits::PublicKeyParts as _;
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256};
+use x509_cert::certificate::{CertificateInner, Raw};
+
+use super::container::{self, Item};
+use super::private::failure;
+use super::{KeyError, check_bits};
+use crate::{Sha1Digest, hex};
+
+/// The SHA-256 of a public key, in DER as a certificate holds it (SubjectPublicKeyInfo): what tells keys apart.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// Its 32 bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&hex::encode(&self.0))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// An RSA public key of 1,024 to 8,192 bits. Two are equal if their numbers are, whatever files they came in.
+#[derive(Clone)]
+pub struct PublicKey {
+    key: rsa::PublicKey,
+    fingerprint: Fingerprint,
+}
+
+impl PublicKey {
+    /// Reads an X.509 certificate, or a public key without one, in PEM or DER.
+    ///
+    /// Of a certificate nothing counts but the key: EC2's own have long expired and are signed with SHA-1, and many
+    /// users' have odd serial numbers (`docs/format.md`, "EC2's public keys"). Text around the PEM, and private keys
+    /// in the same file, are skipped; of several certificates the first one counts.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::PrivateKeyAsCertificate`], [`KeyError::NotACertificate`], [`KeyError::NotRsa`] and whatever else
+    /// may be wrong with such a file.
+    pub fn from_bytes(file: &[u8]) -> Result<Self, KeyError> {
+        match container::open(file, false)?.ok_or(KeyError::NotACertificate)? {
+            Item::Certificate(der) => {
+                // A trusted certificate goes on behind its end.
+                let (certificate, _) = CertificateInner::<Raw>::from_der_partial(&der)
+                    .map_err(|_| KeyError::Damaged("certificate"))?;
+                let spki = certificate.tbs_certificate().subject_public_key_info().to_der();
+                Self::from_spki(&spki.map_err(|_| KeyError::Damaged("certificate"))?)
+            }
+            Item::Spki(der) => Self::from_spki(&der),
+            Item::Pkcs1Public(der) => Self::from_pkcs1(&der),
+            Item::OtherPublicKey => Err(KeyError::NotACertificate),
+            item if item.is_private() => Err(KeyError::PrivateKeyAsCertificate),
+            _ => Err(KeyError::NotACertificate),
+        }
+    }
+
+    /// The key of a modulus, big-endian, with the exponent 65,537.
+    pub(crate) fn from_modulus(modulus: &[u8]) -> Result<Self, KeyError> {
+        check_bits(modulus)?;
+        let key = rsa::PublicKey::new(
+            BoxedUint::from_be_slice_vartime(modulus),
+            BoxedUint::from(65_537_u64),
+        );
+        Self::new(key.map_err(|_| KeyError::Inconsistent)?)
+    }
+
+    pub(super) fn new(key: rsa::PublicKey) -> Result<Self, KeyError> {
+        let der = key.to_public_key_der().map_err(|_| KeyError::Inconsistent)?;
+        Ok(Self { key, fingerprint: Fingerprint(Sha256::digest(der.as_bytes()).into()) })
+    }
+
+    fn from_spki(der: &[u8]) -> Result<Self, KeyError> {
+        let spki =
+            SubjectPublicKeyInfoRef::from_der(der).map_err(|_| KeyError::Damaged("public key"))?;
+        if spki.algorithm.oid != pkcs1::ALGORITHM_OID {
+            return Err(KeyError::NotRsa(container::algorithm(spki.algorithm.oid)));
+        }
+        Self::from_pkcs1(spki.subject_public_key.as_bytes().ok_or(KeyError::Damaged("public key"))?)
+    }
+
+    fn from_pkcs1(der: &[u8]) -> Result<Self, KeyError> {
+        let key =
+            pkcs1::RsaPublicKeyRef::from_der(der).map_err(|_| KeyError::Damaged("public key"))?;
+        check_bits(key.modulus.as_bytes())?;
+        Self::new(key.try_into().map_err(|_| KeyError::Inconsistent)?)
+    }
+
+    /// The length of the modulus in bits.
+    pub fn bits(&self) -> usize {
+        self.key.n().bit_width_vartime() as usize
+    }
+
+    /// The fingerprint.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// Encrypts a cipher key or an initialisation vector: its 32 hexadecimal digits, with RSA PKCS#1 v1.5
+    /// (`docs/format.md`, "Key wrapping"). Each call gives other bytes, as many as the key has.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Random`] if `rng` fails.
+    pub fn wrap<R: TryCryptoRng + ?Sized>(
+        &self,
+        secret: &[u8; 16],
+        rng: &mut R,
+    ) -> Result<Vec<u8>, KeyError> {
+        self.key
+            .pkcs1v15_encrypt_with_rng(rng, hex::encode_secret(secret).as_slice())
+            .map_err(|error| failure(&error, "encrypt"))
+    }
+
+    /// Whether `signature` is one of `digest`, RSA PKCS#1 v1.5 with SHA-1, by the holder of the private key.
+    pub fn verify(&self, digest: &Sha1Digest, signature: &[u8]) -> bool {
+        self.key.pkcs1v15_verify_prehash::<Sha1>(digest.bytes(), signature).is_ok()
+    }
+}
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.fingerprint == other.fingerprint
+    }
+}
+
+impl Eq for PublicKey {}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({} bits, {})", self.bits(), self.fingerprint)
+    }
+}

@@ -1,0 +1,290 @@
+//! Writing a manifest, byte for byte as the classic tools do.
+//!
+//! EC2 minds the XML declaration, the order of the elements and hyphens in the account; the classic layout is the one
+//! that it is known to take (`docs/format.md`, "The manifest").
+
+use std::collections::HashSet;
+
+use quick_xml::escape::escape;
+use rsa::rand_core::TryCryptoRng;
+
+use crate::manifest::digest;
+use crate::name::{NameError, check_name};
+use crate::parse::{MAX_BYTES, MAX_SIZE, UNSIGNED};
+use crate::{AccountError, AccountId, Contents, ImageType, KeyError, PrivateKey, hex};
+
+/// Why a manifest cannot be written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The bundle's name is not a bare file name.
+    #[error("the bundle's name cannot be a file name")]
+    Name(#[source] NameError),
+    /// The account is not one.
+    #[error("the bundle's account cannot be written")]
+    Account(#[source] AccountError),
+    /// The name of a part is not a bare file name.
+    #[error("the name of part {index} cannot be a file name")]
+    PartName {
+        /// The index of the part.
+        index: usize,
+        /// What is wrong with it.
+        #[source]
+        source: NameError,
+    },
+    /// Two parts would be the same file.
+    #[error("part {0} has the name of another part")]
+    RepeatedPartName(usize),
+    /// There are no parts.
+    #[error("a bundle has at least one part")]
+    NoParts,
+    /// A value that EC2 would refuse, or that would be read as another one.
+    #[error("`{element}` cannot be `{}`", .value.escape_debug())]
+    Value {
+        /// The element.
+        element: &'static str,
+        /// The value.
+        value: String,
+    },
+    /// Two devices for one virtual name.
+    #[error("the virtual name `{}` is mapped twice", .0.escape_debug())]
+    RepeatedMapping(String),
+    /// A kernel's name in an image that is not a kernel.
+    #[error("only a kernel image has a kernel name")]
+    KernelName,
+    /// No cipher key, or no initialisation vector, for EC2.
+    #[error("the bundle's key was not encrypted for EC2")]
+    NotForEc2,
+    /// A cipher key for the user and no initialisation vector, or the other way round.
+    #[error(
+        "the bundle's key and its initialisation vector must both be encrypted for the user, or neither"
+    )]
+    HalfForUser,
+    /// More bytes than a manifest may have.
+    #[error(
+        "the manifest would have {0} bytes, at most {MAX_SIZE} are read\nhint: larger parts make fewer of them"
+    )]
+    TooLarge(usize),
+    /// It cannot be signed.
+    #[error("the manifest cannot be signed")]
+    Key(#[source] KeyError),
+}
+
+/// Writes a manifest of version 2007-10-10 and signs it with `key`; without a key it says `UNSIGNED`, which EC2
+/// takes.
+///
+/// The same contents and key give the same bytes, whatever `rng` gives: it blinds the signing. Hyphens in the account
+/// are dropped; mappings are put in the order of their virtual names.
+///
+/// # Errors
+///
+/// Contents that EC2 refuses, or that [`Manifest::parse`](crate::Manifest::parse) would not read back: see
+/// [`WriteError`].
+pub fn write<R: TryCryptoRng + ?Sized>(
+    contents: &Contents,
+    key: Option<&PrivateKey>,
+    rng: &mut R,
+) -> Result<String, WriteError> {
+    let account = check(contents)?;
+    let mut xml = Xml(String::with_capacity(4096 + 200 * contents.parts.len()));
+    xml.0.push_str("<?xml version='1.0'?><manifest>");
+    xml.text("version", "2007-10-10");
+    xml.open("bundler");
+    xml.text("name", &contents.bundler.name);
+    xml.text("version", &contents.bundler.version);
+    xml.text("release", &contents.bundler.release);
+    xml.close("bundler");
+    let signed = xml.0.len();
+    machine_configuration(&mut xml, contents);
+    image(&mut xml, contents, &account);
+    let signature = match key {
+        Some(key) => {
+            let digest = digest(std::iter::once(&xml.0.as_bytes()[signed..]));
+            hex::encode(&key.sign(&digest, rng).map_err(WriteError::Key)?)
+        }
+        None => UNSIGNED.to_owned(),
+    };
+    xml.text("signature", &signature);
+    xml.close("manifest");
+    match xml.0.len() {
+        ..=MAX_SIZE => Ok(xml.0),
+        length => Err(WriteError::TooLarge(length)),
+    }
+}
+
+fn machine_configuration(xml: &mut Xml, contents: &Contents) {
+    xml.open("machine_configuration");
+    xml.text("architecture", &contents.architecture);
+    if !contents.mappings.is_empty() {
+        let mut mappings: Vec<_> = contents.mappings.iter().collect();
+        mappings.sort_by_key(|mapping| &mapping.virtual_name);
+        xml.open("block_device_mapping");
+        for mapping in mappings {
+            xml.open("mapping");
+            xml.text("virtual", &mapping.virtual_name);
+            xml.text("device", &mapping.device);
+            xml.close("mapping");
+        }
+        xml.close("block_device_mapping");
+    }
+    xml.optional("kernel_id", contents.kernel_id.as_deref());
+    xml.optional("ramdisk_id", contents.ramdisk_id.as_deref());
+    xml.list("product_codes", "product_code", &contents.product_codes);
+    xml.close("machine_configuration");
+}
+
+fn image(xml: &mut Xml, contents: &Contents, account: &AccountId) {
+    const CIPHER: &str = " algorithm='AES-128-CBC'";
+    xml.open("image");
+    xml.text("name", &contents.name);
+    xml.text("user", account.as_str());
+    xml.text("type", &contents.image_type.to_string());
+    xml.optional("kernel_name", contents.kernel_name.as_deref());
+    xml.list("ancestry", "ancestor_ami_id", &contents.ancestry);
+    xml.element("digest", " algorithm='SHA1'", &contents.digest.to_string());
+    xml.text("size", &contents.size.to_string());
+    xml.text("bundled_size", &contents.bundled_size.to_string());
+    xml.element("ec2_encrypted_key", CIPHER, &hex::encode(&contents.ec2_key));
+    xml.element("user_encrypted_key", CIPHER, &hex::encode(&contents.user_key));
+    xml.text("ec2_encrypted_iv", &hex::encode(&contents.ec2_iv));
+    xml.text("user_encrypted_iv", &hex::encode(&contents.user_iv));
+    xml.0.push_str(&format!("<parts count='{}'>", contents.parts.len()));
+    for (index, part) in contents.parts.iter().enumerate() {
+        xml.0.push_str(&format!("<part index='{index}'>"));
+        xml.text("filename", &part.filename);
+        xml.element("digest", " algorithm='SHA1'", &part.digest.to_string());
+        xml.close("part");
+    }
+    xml.close("parts");
+    xml.close("image");
+}
+
+/// A document on one line.
+struct Xml(String);
+
+impl Xml {
+    fn open(&mut self, name: &str) {
+        self.0.extend(["<", name, ">"]);
+    }
+
+    fn close(&mut self, name: &str) {
+        self.0.extend(["</", name, ">"]);
+    }
+
+    /// An element that is there even if it is empty: EC2 refuses a manifest without the user's copies of the secrets.
+    fn element(&mut self, name: &str, attributes: &str, text: &str) {
+        if text.is_empty() {
+            self.0.extend(["<", name, attributes, "/>"]);
+        } else {
+            self.0.extend(["<", name, attributes, ">", &escape(text)]);
+            self.close(name);
+        }
+    }
+
+    fn text(&mut self, name: &str, text: &str) {
+        self.element(name, "", text);
+    }
+
+    /// An element that is left out if there is nothing for it.
+    fn optional(&mut self, name: &str, text: Option<&str>) {
+        if let Some(text) = text {
+            self.text(name, text);
+        }
+    }
+
+    fn list(&mut self, name: &str, item: &str, texts: &[String]) {
+        if !texts.is_empty() {
+            self.open(name);
+            texts.iter().for_each(|text| self.text(item, text));
+            self.close(name);
+        }
+    }
+}
+
+/// Refuses what EC2 would, and what would not be read back as it is.
+fn check(contents: &Contents) -> Result<AccountId, WriteError> {
+    check_name(&contents.name).map_err(WriteError::Name)?;
+    // The reader drops the white space around a text.
+    if contents.name.trim() != contents.name {
+        return Err(value("image/name", &contents.name));
+    }
+    let account = contents.account.parse().map_err(WriteError::Account)?;
+    check_values(contents)?;
+    if contents.kernel_name.is_some() && contents.image_type != ImageType::Kernel {
+        return Err(WriteError::KernelName);
+    }
+    if contents.ec2_key.is_empty() || contents.ec2_iv.is_empty() {
+        return Err(WriteError::NotForEc2);
+    }
+    if contents.user_key.is_empty() != contents.user_iv.is_empty() {
+        return Err(WriteError::HalfForUser);
+    }
+    if contents.parts.is_empty() {
+        return Err(WriteError::NoParts);
+    }
+    let mut names = HashSet::with_capacity(contents.parts.len());
+    for (index, part) in contents.parts.iter().enumerate() {
+        check_name(&part.filename).map_err(|source| WriteError::PartName { index, source })?;
+        if part.filename.trim() != part.filename {
+            return Err(value("image/parts/part/filename", &part.filename));
+        }
+        if !names.insert(part.filename.as_str()) {
+            return Err(WriteError::RepeatedPartName(index));
+        }
+    }
+    Ok(account)
+}
+
+fn check_values(contents: &Contents) -> Result<(), WriteError> {
+    // An id or a code: one word. A text: one line.
+    let word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let line = |text: &str| text.trim() == text && !text.chars().any(char::is_control);
+    let architecture = |text: &str| matches!(text, "i386" | "x86_64" | "arm64");
+    let mut values: Vec<(&'static str, &str, bool)> = Vec::new();
+    for (element, text) in [
+        ("bundler/name", &contents.bundler.name),
+        ("bundler/version", &contents.bundler.version),
+        ("bundler/release", &contents.bundler.release),
+    ] {
+        values.push((element, text, line(text)));
+    }
+    values.push(("architecture", &contents.architecture, architecture(&contents.architecture)));
+    for (element, text) in
+        [("kernel_id", &contents.kernel_id), ("ramdisk_id", &contents.ramdisk_id)]
+    {
+        values.extend(text.iter().map(|text| (element, text.as_str(), word(text))));
+    }
+    values.extend(
+        contents
+            .kernel_name
+            .iter()
+            .map(|text| ("kernel_name", text.as_str(), line(text) && !text.is_empty())),
+    );
+    values.extend(
+        contents.product_codes.iter().map(|text| ("product_code", text.as_str(), word(text))),
+    );
+    values.extend(
+        contents.ancestry.iter().map(|text| ("ancestor_ami_id", text.as_str(), word(text))),
+    );
+    let mut mapped = HashSet::new();
+    for mapping in &contents.mappings {
+        values.push(("virtual", &mapping.virtual_name, word(&mapping.virtual_name)));
+        values.push(("device", &mapping.device, word(&mapping.device)));
+        if !mapped.insert(&mapping.virtual_name) {
+            return Err(WriteError::RepeatedMapping(mapping.virtual_name.clone()));
+        }
+    }
+    if let Some((element, text, _)) = values.into_iter().find(|(.., good)| !good) {
+        return Err(value(element, text));
+    }
+    for (element, bytes) in [("size", contents.size), ("bundled_size", contents.bundled_size)] {
+        if bytes > MAX_BYTES {
+            return Err(value(element, &bytes.to_string()));
+        }
+    }
+    Ok(())
+}
+
+fn value(element: &'static str, value: &str) -> WriteError {
+    WriteError::Value { element, value: value.to_owned() }
+}

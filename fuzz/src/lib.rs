@@ -1,0 +1,125 @@
+//! What the targets share: a bundle in memory around bytes that a stranger made, and a sink that minds what it is given.
+
+use std::io;
+
+use aes::Aes128;
+use aes::cipher::{Array, BlockModeEncrypt, KeyIvInit};
+use baler_bundle::{Error, PartSource, UnpackOptions, unpack};
+use baler_image::{Extent, ImageSink};
+use baler_manifest::{Bundler, CipherIv, CipherKey, Contents, ImageType, Part, Sha1Digest};
+use sha1::{Digest as _, Sha1};
+
+/// Odd, so that parts end in the middle of a block of the cipher.
+const PART: usize = 1021;
+
+/// A bundle whose parts are what their digests say: what is behind them is the stranger's.
+pub struct Bundle {
+    contents: Contents,
+    parts: Vec<Vec<u8>>,
+}
+
+fn key() -> (CipherKey, CipherIv) {
+    (CipherKey::new([7; 16]), CipherIv::new([9; 16]))
+}
+
+fn sha1(bytes: &[u8]) -> Sha1Digest {
+    Sha1Digest::new(Sha1::digest(bytes).into())
+}
+
+impl Bundle {
+    /// Of an image of `size` bytes, from the archive whose digest the manifest gives and the gzip stream, padding included.
+    /// What goes beyond a multiple of the cipher's block is not encrypted.
+    pub fn new(size: u64, archive: &[u8], mut stream: Vec<u8>) -> Bundle {
+        let (key, iv) = key();
+        let (blocks, _) = Array::slice_as_chunks_mut(&mut stream);
+        cbc::Encryptor::<Aes128>::new(key.bytes().into(), iv.bytes().into()).encrypt_blocks(blocks);
+        let mut parts: Vec<Vec<u8>> = stream.chunks(PART).map(<[u8]>::to_vec).collect();
+        parts.resize(parts.len().max(1), Vec::new());
+        let contents = Contents {
+            bundler: Bundler::default(),
+            architecture: "x86_64".into(),
+            mappings: Vec::new(),
+            kernel_id: None,
+            ramdisk_id: None,
+            product_codes: Vec::new(),
+            name: "fuzz".into(),
+            account: "123456789012".into(),
+            image_type: ImageType::Machine,
+            kernel_name: None,
+            ancestry: Vec::new(),
+            digest: sha1(archive),
+            size,
+            bundled_size: stream.len() as u64,
+            ec2_key: Vec::new(),
+            user_key: Vec::new(),
+            ec2_iv: Vec::new(),
+            user_iv: Vec::new(),
+            parts: parts.iter().enumerate().map(|(i, part)| Part { filename: i.to_string(), digest: sha1(part) }).collect(),
+        };
+        Bundle { contents, parts }
+    }
+
+    /// Opens it with one thread and with three, which must agree, and gives the runs of data that were written.
+    pub fn open(&self) -> Result<Vec<(u64, Vec<u8>)>, Error> {
+        let alone = self.open_with(1);
+        let together = self.open_with(3);
+        match (&alone, &together) {
+            (Ok(one), Ok(other)) => assert_eq!(one, other, "the image depends on the number of threads"),
+            (Err(_), Err(_)) => {}
+            _ => panic!("one thread says {alone:?}, three say {together:?}"),
+        }
+        alone
+    }
+
+    fn open_with(&self, jobs: usize) -> Result<Vec<(u64, Vec<u8>)>, Error> {
+        let (key, iv) = key();
+        let mut kept = None;
+        let sink = Sink { size: self.contents.size, begun: false, known: None, end: 0, runs: Vec::new(), kept: &mut kept };
+        let result = unpack(&self.contents, &UnpackOptions { key: &key, iv: &iv, jobs }, self, Box::new(sink), &|_| {});
+        assert_eq!(result.is_ok(), kept.is_some(), "what is committed is what is right: {result:?}");
+        result.map(|()| kept.unwrap_or_default())
+    }
+}
+
+impl PartSource for Bundle {
+    fn get(&self, filename: &str) -> io::Result<Vec<u8>> {
+        Ok(self.parts[filename.parse::<usize>().expect("a part of the manifest")].clone())
+    }
+}
+
+/// Insists on everything that [`ImageSink`] promises to a sink.
+struct Sink<'a> {
+    size: u64,
+    begun: bool,
+    known: Option<Vec<Extent>>,
+    end: u64,
+    runs: Vec<(u64, Vec<u8>)>,
+    kept: &'a mut Option<Vec<(u64, Vec<u8>)>>,
+}
+
+impl ImageSink for Sink<'_> {
+    fn begin(&mut self, len: u64, extents: Option<&[Extent]>) -> io::Result<()> {
+        assert!(!self.begun && len == self.size, "begun once, with the length that was signed");
+        self.begun = true;
+        self.known = extents.map(<[Extent]>::to_vec);
+        Ok(())
+    }
+
+    fn write_at(&mut self, data: &[u8], offset: u64) -> io::Result<()> {
+        assert!(self.begun && offset >= self.end, "writes ascend");
+        let end = offset + data.len() as u64;
+        assert!(end <= self.size, "nothing is written past the end");
+        match self.runs.last_mut() {
+            Some((_, run)) if offset == self.end => run.extend_from_slice(data),
+            _ => self.runs.push((offset, data.to_vec())),
+        }
+        self.end = end;
+        Ok(())
+    }
+
+    fn commit(self: Box<Self>) -> io::Result<()> {
+        assert!(self.begun);
+        *self.kept = Some(self.runs);
+        Ok(())
+    }
+}

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Runs each fuzz target of fuzz/ for a while (BALER_FUZZ_SECONDS, 60), from the seeds in fuzz/seeds and what earlier runs found.
+# usage: scripts/stage/fuzz.sh [TARGET...]
+set -euo pipefail
+. "$(dirname "$0")/../lib.sh"
+
+need_rust
+need c++=g++
+export CARGO_TARGET_DIR=$TARGET/fuzz
+seconds=${BALER_FUZZ_SECONDS:-60}
+
+if ! cargo +nightly --version >/dev/null 2>&1; then
+    if ! rustup toolchain install nightly --profile minimal --no-self-update >&2; then
+        skip "fuzz targets were not run: they need a nightly toolchain, and none could be installed"
+        exit
+    fi
+fi
+[[ $(cargo fuzz --version 2>/dev/null) == *' 0.13.'* ]] || cargo install cargo-fuzz --locked --version '^0.13'
+
+# Without a sanitizer: it finds what safe Rust cannot do, and costs nine runs in ten.
+cargo +nightly fuzz build --sanitizer none
+targets=("$@")
+(($#)) || mapfile -t targets < <(cargo +nightly fuzz list)
+for target in "${targets[@]}"; do
+    mkdir -p "fuzz/corpus/$target"
+    words=()
+    [[ ! -e fuzz/dictionaries/$target.dict ]] || words=("-dict=fuzz/dictionaries/$target.dict")
+    cargo +nightly fuzz run --sanitizer none "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- "${words[@]}" \
+        -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 2>&1 | cut -c 1-500 ||
+        die "$target: the input that breaks it is in fuzz/artifacts/$target; keep it as a test when it is repaired"
+    ok "$target: $seconds s without a crash"
+done

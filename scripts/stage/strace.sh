@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# What `bundle` and `unbundle` start: nothing. One execve, that of baler itself, no child process, and no key in an argument or on the screen.
+set -euo pipefail
+. "$(dirname "$0")/../lib.sh"
+
+need_static
+need strace openssl python3 gzip mke2fs=e2fsprogs
+new_work
+
+if ! strace -f -o /dev/null true 2>/dev/null; then
+    skip "child processes were not looked for: strace may not trace here"
+    exit
+fi
+
+make_image "$work/disk.img" 64M /usr/include/linux
+gzip -k "$work/disk.img"
+"$STATIC" keys new --key "$work/key.pem" --cert "$work/cert.pem"
+
+# traced NAME ARGUMENT...: runs baler; every call that starts a program or a process goes to NAME.trace, all that it says to NAME.said.
+traced() {
+    strace -f -qq -s 65536 -e trace=execve,execveat,fork,vfork,clone,clone3 -o "$work/$1.trace" \
+        "$STATIC" "${@:2}" >"$work/$1.said" 2>&1 || die "$1: $(cat "$work/$1.said")"
+}
+# A gzipped image, so that the decompressor is seen to be our own as well.
+traced bundle bundle "$work/disk.img.gz" "$work" --name traced --arch x86_64 --account 123456789012 \
+    --key "$work/key.pem" --cert "$work/cert.pem" --region us-east-1
+traced unbundle unbundle "$work/traced.manifest.xml" "$work/back.img" --key "$work/key.pem" --cert "$work/cert.pem"
+cmp "$work/disk.img" "$work/back.img"
+
+# The bundle's own key and IV, as the manifest holds them for the user.
+secret() {
+    sed -n "s/.*<user_encrypted_$1[^>]*>\([0-9a-f]*\)<.*/\1/p" "$work/traced.manifest.xml" |
+        python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.stdin.read()))' |
+        openssl pkeyutl -decrypt -inkey "$work/key.pem"
+}
+{ secret key && echo && secret iv && echo; } >"$work/secrets"
+[[ $(grep -cxE '[0-9a-f]{32}' "$work/secrets") == 2 ]] || die "the key and IV could not be read from the manifest"
+grep -v -- ----- "$work/key.pem" >>"$work/secrets"
+
+for run in bundle unbundle; do
+    trace=$work/$run.trace
+    [[ $(grep -cE 'execve(at)?\(' "$trace") == 1 ]] || die "$run: more than one program was started: $(grep -E 'execve(at)?\(' "$trace")"
+    # A thread is a clone with CLONE_THREAD; anything else is a process. The line where an interrupted call resumes repeats no flags.
+    children=$(grep -E '(fork|clone3?)\(' "$trace" | grep -v CLONE_THREAD || true)
+    [[ -z $children ]] || die "$run: a child process: $children"
+    ! grep -qiFf "$work/secrets" "$trace" "$work/$run.said" || die "$run: key material in an argument or a message"
+    ok "$run: no child process, no secret shown"
+done
