@@ -311,7 +311,9 @@ def describe(baler, image):
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     said = lambda *argv: subprocess.run(argv, capture_output=True, text=True).stdout.splitlines()[:1] or ["?"]
     print(f"machine: {len(os.sched_getaffinity(0))} cores, {model[1] if model else '?'}, {memory >> 30} GiB, Linux {os.uname().release}")
-    print(f"cpu flags: {' '.join(flag for flag in wanted if flags and flag in flags[1].split())}; load before: {os.getloadavg()[0]:.1f}")
+    load = os.getloadavg()[0]
+    print(f"cpu flags: {' '.join(flag for flag in wanted if flags and flag in flags[1].split())}")
+    print(f"load before: {load:.1f}{', THE MACHINE IS NOT QUIET: wall times mean little' if load > 0.5 else ''}")
     print(f"baler: {said(baler, '--version')[0]}, {baler}, {os.path.getsize(baler) / 2**20:.1f} MiB")
     print(f"others: {said('tar', '--version')[0]}, {said('pigz', '--version')[0]}, {said('gzip', '--version')[0]}, {said('openssl', 'version')[0]}")
     print(f"image: {image}, {image.stat().st_size >> 20} MiB, of which {image.stat().st_blocks >> 11} MiB are data")

@@ -59,6 +59,9 @@ pub enum Error {
         /// What was found.
         actual: Sha1Digest,
     },
+    /// Nothing of the image can be salvaged: without the begin of its archive nobody knows where data belongs.
+    #[error("nothing can be salvaged: what says where the image's data belongs is lost")]
+    Nothing(#[source] Box<Error>),
     /// The image could not be written.
     #[error("writing the image")]
     Sink(#[source] io::Error),
@@ -71,6 +74,7 @@ impl Error {
             Error::Part { source, .. } => {
                 matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::FileTooLarge)
             }
+            Error::Nothing(source) => source.is_mismatch(),
             Error::Sink(_) => false,
             _ => true,
         }

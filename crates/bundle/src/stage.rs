@@ -6,6 +6,7 @@
 pub(crate) mod cipher;
 pub(crate) mod digest;
 pub(crate) mod gzip;
+mod huffman;
 pub(crate) mod split;
 pub(crate) mod tar;
 mod walk;

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use baler_bundle::Level;
 use bytesize::ByteSize;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 
 use crate::cmd;
@@ -60,6 +61,11 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
     ByteSize::from_str(text).map(|size| size.as_u64()).map_err(|_| wanted.to_owned())
 }
 
+/// A path, or nothing: clap's own parser takes a variable that is set to nothing for a mistake.
+pub(crate) fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
 /// `fast`, `default`, `best`, or a number.
 pub(crate) fn level(text: &str) -> Result<Level, String> {
     match text {
@@ -72,11 +78,20 @@ pub(crate) fn level(text: &str) -> Result<Level, String> {
     }
 }
 
-/// How many threads there are by default.
-///
-/// SHA-1 is one long chain: with more compressors than this it is what all wait for, and each costs memory.
-pub(crate) fn default_jobs() -> u16 {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(24) as u16)
+/// How many threads there are.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Jobs {
+    /// How many threads do the heavy work [default: as many as there are cores, but at most 24]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
+}
+
+impl Jobs {
+    pub(crate) fn count(&self) -> usize {
+        // SHA-1 is one long chain: with more compressors than this it is what all wait for, and each costs memory.
+        let cores = || std::thread::available_parallelism().map_or(1, |cores| cores.get().min(24));
+        self.jobs.map_or_else(cores, usize::from)
+    }
 }
 
 /// A bundle that exists, named by its manifest.

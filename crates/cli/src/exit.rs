@@ -68,6 +68,18 @@ impl fmt::Display for Trouble {
 
 impl std::error::Error for Trouble {}
 
+/// Prints what the parser of the command line has to say: that it was used wrongly, or the help that was asked for.
+pub(crate) fn answer(answer: &clap::Error) -> Exit {
+    match answer.print() {
+        _ if answer.use_stderr() => Exit::Usage,
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            let error = anyhow::Error::new(error).context("writing to standard output");
+            tell(&Console::new(false), &error)
+        }
+    }
+}
+
 /// Prints an error, whole, and gives the exit code that it means.
 pub(crate) fn tell(console: &Console, error: &anyhow::Error) -> Exit {
     if interrupt::happened() {

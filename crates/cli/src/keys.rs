@@ -11,6 +11,7 @@ use baler_manifest::{KeyError, Passphrase, PrivateKey, PublicKey, self_signed_ce
 use getrandom::SysRng;
 use zeroize::Zeroizing;
 
+use crate::args;
 use crate::exit::Trouble;
 use crate::report::Console;
 
@@ -26,11 +27,11 @@ const PASSPHRASE_VARIABLE: &str = "BALER_PASSPHRASE";
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct KeyArgs {
     /// Your RSA private key, PEM or DER [default: key.pem in the configuration directory]
-    #[arg(long, short, value_name = "FILE", env = "EC2_PRIVATE_KEY", help_heading = "Keys")]
+    #[arg(long, short, value_name = "FILE", env = "EC2_PRIVATE_KEY", value_parser = args::path(), help_heading = "Keys")]
     pub(crate) key: Option<PathBuf>,
 
     /// Your X.509 certificate or public key, PEM or DER
-    #[arg(long, short, value_name = "FILE", env = "EC2_CERT", help_heading = "Keys")]
+    #[arg(long, short, value_name = "FILE", env = "EC2_CERT", value_parser = args::path(), help_heading = "Keys")]
     pub(crate) cert: Option<PathBuf>,
 
     /// A file whose first line is the passphrase of the key [else: $BALER_PASSPHRASE, or a prompt]
@@ -48,8 +49,8 @@ pub(crate) struct UserKey {
 impl KeyArgs {
     /// The private key that was named, or the default one if there is one.
     pub(crate) fn private_key(&self, console: &Console) -> anyhow::Result<Option<UserKey>> {
-        let path = match &self.key {
-            Some(path) => path.clone(),
+        let path = match named(&self.key) {
+            Some(path) => path.to_owned(),
             None => match configuration_directory() {
                 Some(directory) if directory.join("key.pem").exists() => directory.join("key.pem"),
                 _ => return Ok(None),
@@ -77,14 +78,23 @@ impl KeyArgs {
         Ok(Some(UserKey { path, key }))
     }
 
+    /// Whether a key was named, and not only found.
+    pub(crate) fn names_key(&self) -> bool {
+        named(&self.key).is_some()
+    }
+
+    pub(crate) fn certificate_path(&self) -> Option<&Path> {
+        named(&self.cert)
+    }
+
     /// The certificate that was named.
     pub(crate) fn certificate(&self) -> anyhow::Result<Option<PublicKey>> {
-        self.cert.as_deref().map(read_certificate).transpose()
+        self.certificate_path().map(read_certificate).transpose()
     }
 
     /// Refuses a certificate of another key.
     pub(crate) fn check_pair(&self, user: &UserKey) -> anyhow::Result<()> {
-        match (self.certificate()?, &self.cert) {
+        match (self.certificate()?, self.certificate_path()) {
             (Some(certificate), Some(path)) if certificate != *user.key.public() => Err(Trouble::failed(format!(
                 "the certificate `{}` does not belong to the key `{}`",
                 path.display(),
@@ -113,6 +123,11 @@ impl KeyArgs {
                     .hint("pass --passphrase-file, or set BALER_PASSPHRASE")
             })
     }
+}
+
+/// A variable that is set to nothing names nothing.
+pub(crate) fn named(path: &Option<PathBuf>) -> Option<&Path> {
+    path.as_deref().filter(|path| !path.as_os_str().is_empty())
 }
 
 /// A certificate or public key.

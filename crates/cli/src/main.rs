@@ -18,15 +18,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     let args = match args::Args::try_parse() {
         Ok(args) => args,
-        Err(error) => {
-            // Help and version are answers, and clap gives them the code 0.
-            let code = error.exit_code() as u8;
-            return if error.print().is_ok() {
-                ExitCode::from(code)
-            } else {
-                exit::Exit::Failed.into()
-            };
-        }
+        Err(answer) => return exit::answer(&answer).into(),
     };
     let console = report::Console::new(args.quiet);
     match interrupt::watch().and_then(|()| args.command.run(&console)) {

@@ -1,6 +1,8 @@
 //! What a person sees: messages and progress, on standard error; and what a program reads, on standard output.
 
 use std::io::{self, IsTerminal, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
@@ -26,13 +28,25 @@ pub(crate) fn plain(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
+/// An error and its causes, in one line.
+pub(crate) fn chain(error: &baler_bundle::Error) -> String {
+    let links = std::iter::successors(Some(error as &dyn std::error::Error), |link| link.source());
+    links.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// Prints results, on standard output and nowhere else.
 pub(crate) fn result(text: &str) -> anyhow::Result<()> {
+    bytes(text.as_bytes())
+}
+
+/// Prints a path, byte for byte: the next command in a script has to find the file.
+pub(crate) fn path(path: &Path) -> anyhow::Result<()> {
+    bytes(&[path.as_os_str().as_bytes(), b"\n"].concat())
+}
+
+fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-        .context("writing to standard output")
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).context("writing to standard output")
 }
 
 /// Prints a result as JSON, on one line.

@@ -17,7 +17,7 @@ const MAX_TEXT: u64 = 48 << 20;
 /// Of a map: 40 GiB of image with every other 4 KiB a hole.
 const MAX_EXTENTS: usize = 5_000_000;
 /// Behind the member there are zeros to the end of a record. Records are 10 KiB by custom and at most 1 MiB.
-const MAX_PADDING: u64 = 1 << 20;
+pub(crate) const MAX_PADDING: u64 = 1 << 20;
 
 fn wrong(what: impl Into<String>) -> Error {
     Error::Archive(what.into())
@@ -28,23 +28,29 @@ pub(crate) struct Stream<'a> {
     next: &'a mut dyn FnMut() -> Option<Piece>,
     piece: Vec<u8>,
     at: usize,
+    /// Before this piece.
+    passed: u64,
     hash: Sha1,
 }
 
 impl<'a> Stream<'a> {
     pub(crate) fn new(next: &'a mut dyn FnMut() -> Option<Piece>) -> Stream<'a> {
-        Stream { next, piece: Vec::new(), at: 0, hash: Sha1::new() }
+        Stream { next, piece: Vec::new(), at: 0, passed: 0, hash: Sha1::new() }
+    }
+
+    /// How much of the archive has been taken.
+    pub(crate) fn position(&self) -> u64 {
+        self.passed + self.at as u64
     }
 
     /// Up to `most` bytes, and none only at the end.
     fn some(&mut self, most: u64) -> Result<&[u8], Error> {
         while self.at == self.piece.len() {
-            match (self.next)() {
-                Some(piece) => self.piece = piece?,
-                None => return Ok(&[]),
-            }
+            let Some(piece) = (self.next)() else { return Ok(&[]) };
+            self.passed += self.piece.len() as u64;
+            (self.piece, self.at) = (Vec::new(), 0);
+            self.piece = piece?;
             self.hash.update(&self.piece);
-            self.at = 0;
         }
         let len = (self.piece.len() - self.at).min(usize::try_from(most).unwrap_or(usize::MAX));
         self.at += len;
@@ -114,16 +120,16 @@ impl<'a> Stream<'a> {
 }
 
 /// To the end of a block.
-fn padding(len: u64) -> u64 {
+pub(crate) fn padding(len: u64) -> u64 {
     len.next_multiple_of(BLOCK as u64) - len
 }
 
 /// The member that holds the image.
-struct Member {
+pub(crate) struct Member {
     /// The image's length, holes counted.
-    len: u64,
+    pub(crate) len: u64,
     /// Where the data that follows belongs; `None` where there is no map, and all of it follows.
-    map: Option<Vec<Extent>>,
+    pub(crate) map: Option<Vec<Extent>>,
 }
 
 /// Reads an archive whose image has `len` bytes into `sink`, which is left uncommitted; gives the archive's digest.
@@ -133,10 +139,7 @@ pub(crate) fn read(
     sink: &mut dyn ImageSink,
     on_event: &(dyn Fn(Event) + Sync),
 ) -> Result<Sha1Digest, Error> {
-    let member = Member::read(&mut stream)?;
-    if member.len != len {
-        return Err(wrong(format!("the image has {} bytes, the manifest says {len}", member.len)));
-    }
+    let member = Member::read(&mut stream, len)?;
     sink.begin(len, member.map.as_deref()).map_err(Error::Sink)?;
     let all = [Extent { offset: 0, len }];
     let map = member.map.as_deref().unwrap_or(&all);
@@ -157,7 +160,19 @@ pub(crate) fn read(
 }
 
 impl Member {
-    fn read(stream: &mut Stream<'_>) -> Result<Member, Error> {
+    /// Reads all that is before the data of an image of `len` bytes.
+    pub(crate) fn read(stream: &mut Stream<'_>, len: u64) -> Result<Member, Error> {
+        let member = Member::any(stream)?;
+        if member.len != len {
+            return Err(wrong(format!(
+                "the image has {} bytes, the manifest says {len}",
+                member.len
+            )));
+        }
+        Ok(member)
+    }
+
+    fn any(stream: &mut Stream<'_>) -> Result<Member, Error> {
         let mut pax = Pax::default();
         loop {
             let header = stream.block()?;
@@ -404,3 +419,6 @@ fn decimal(text: &[u8]) -> Option<u64> {
     }
     std::str::from_utf8(text).ok()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests;

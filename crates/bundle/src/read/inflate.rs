@@ -46,8 +46,8 @@ pub(crate) fn spawn<'scope>(
         .unzip();
     scope.spawn(move || cut(&input, &workers, alone));
     scope.spawn(move || {
-        let mut collector =
-            Collector { results: results.iter().cycle(), serial: Serial::new(&output), alone };
+        let serial = Serial::new(|data| output.send(Ok(data)).is_ok());
+        let mut collector = Collector { results: results.iter().cycle(), serial, alone };
         if let Err(Stop::Failed(error)) = collector.run() {
             // Nobody listening is nobody to tell.
             let _ = output.send(Err(error));
@@ -163,8 +163,8 @@ impl Inflater {
     }
 }
 
-/// Why the collector ends before the stream does.
-enum Stop {
+/// Why the stream is not inflated to its end.
+pub(crate) enum Stop {
     Failed(Error),
     NobodyListens,
 }
@@ -233,8 +233,9 @@ enum State {
 }
 
 /// The whole stream, inflated in order.
-struct Serial<'a> {
-    output: &'a SyncSender<Piece>,
+pub(crate) struct Serial<'a> {
+    /// Takes what is inflated, until it says `false`.
+    output: Box<dyn FnMut(Vec<u8>) -> bool + 'a>,
     state: State,
     /// What workers inflated last, if the stream is to be taken up behind that.
     window: Option<Vec<u8>>,
@@ -249,8 +250,8 @@ struct Serial<'a> {
 }
 
 impl<'a> Serial<'a> {
-    fn new(output: &'a SyncSender<Piece>) -> Serial<'a> {
-        let state = State::Header(Vec::new());
+    pub(crate) fn new(output: impl FnMut(Vec<u8>) -> bool + 'a) -> Serial<'a> {
+        let (output, state) = (Box::new(output), State::Header(Vec::new()));
         Serial {
             output,
             state,
@@ -270,7 +271,14 @@ impl<'a> Serial<'a> {
     fn pass_on(&mut self, data: Vec<u8>) -> Result<(), Stop> {
         self.crc.update(&data);
         self.len = self.len.wrapping_add(data.len() as u32);
-        self.output.send(Ok(data)).map_err(|_| Stop::NobodyListens)
+        if (self.output)(data) { Ok(()) } else { Err(Stop::NobodyListens) }
+    }
+
+    /// Passes on what is inflated by now, though it is not much.
+    pub(crate) fn drain(&mut self) -> Result<(), Stop> {
+        let mut data = std::mem::take(&mut self.inflated);
+        data.truncate(std::mem::take(&mut self.filled));
+        if data.is_empty() { Ok(()) } else { self.pass_on(data) }
     }
 
     /// Takes what a worker made of the next `len` compressed bytes.
@@ -284,7 +292,7 @@ impl<'a> Serial<'a> {
     }
 
     /// Inflates the next compressed bytes.
-    fn feed(&mut self, mut bytes: &[u8]) -> Result<(), Stop> {
+    pub(crate) fn feed(&mut self, mut bytes: &[u8]) -> Result<(), Stop> {
         if let Some(window) = self.window.take() {
             let mut body = Decompress::new(false);
             body.set_dictionary(&window)
@@ -334,9 +342,7 @@ impl<'a> Serial<'a> {
                 }
                 self.filled += made;
                 if self.filled == OUTPUT || status == Status::StreamEnd {
-                    let mut data = std::mem::take(&mut self.inflated);
-                    data.truncate(std::mem::take(&mut self.filled));
-                    self.pass_on(data)?;
+                    self.drain()?;
                 }
                 if status == Status::StreamEnd {
                     self.state = State::Trailer(Vec::new());
@@ -364,7 +370,7 @@ impl<'a> Serial<'a> {
         }
     }
 
-    fn finish(&mut self) -> Result<(), Stop> {
+    pub(crate) fn finish(&mut self) -> Result<(), Stop> {
         match self.state {
             State::Between => Ok(()),
             _ => Err(self.wrong("it ends in the middle")),

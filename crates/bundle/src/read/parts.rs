@@ -35,7 +35,10 @@ pub(crate) fn decrypt(
 ) {
     let expected = contents.bundled_size;
     let mut len = 0;
-    let last = contents.parts.len() - 1;
+    let Some(last) = contents.parts.len().checked_sub(1) else {
+        pass_on(Err(Error::BundledSize { expected, actual: 0 }));
+        return;
+    };
     for (index, part) in contents.parts.iter().enumerate() {
         let piece = fetch(source, index, part).and_then(|data| {
             len += data.len() as u64;
@@ -86,14 +89,20 @@ impl Decipher {
                 "their length is not a multiple of the cipher's block, 16 bytes",
             ));
         }
-        let padding = usize::from(plain.last().copied().unwrap_or(0));
-        let whole = plain.len().saturating_sub(padding);
-        if !(1..=BLOCK).contains(&padding)
-            || plain[whole..].iter().any(|&byte| usize::from(byte) != padding)
-        {
-            return Err(Error::Cipher("the padding at their end is wrong"));
-        }
-        plain.truncate(whole);
+        unpad(&mut plain)?;
         Ok(plain)
     }
+}
+
+/// Takes PKCS#7 padding (RFC 5652, section 6.3) off the end of a plaintext.
+pub(crate) fn unpad(plain: &mut Vec<u8>) -> Result<(), Error> {
+    let padding = usize::from(plain.last().copied().unwrap_or(0));
+    let whole = plain.len().saturating_sub(padding);
+    if !(1..=BLOCK).contains(&padding)
+        || plain[whole..].iter().any(|&byte| usize::from(byte) != padding)
+    {
+        return Err(Error::Cipher("the padding at their end is wrong"));
+    }
+    plain.truncate(whole);
+    Ok(())
 }

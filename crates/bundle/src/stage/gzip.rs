@@ -85,8 +85,8 @@ impl<'scope, W: Write + Send + 'scope> Gzip<'scope, W> {
         level: Level,
         inner: W,
     ) -> Self {
-        // Blocks go round the workers and are collected in the same order: no queue has to be sorted. Two blocks
-        // waiting before and behind each worker keep it busy while another has a hard one.
+        // Blocks go round the workers and are collected in the same order: no queue has to be sorted. Two blocks that
+        // wait before each worker and two behind it keep it busy while another has a hard one.
         let (workers, outputs): (Vec<_>, Vec<_>) = (0..jobs.max(1))
             .map(|_| {
                 let (to_worker, jobs) = sync_channel(2);
@@ -186,6 +186,7 @@ fn collect<W: Write>(outputs: &[Receiver<io::Result<Deflated>>], mut inner: W) -
 pub(crate) struct Deflater {
     compressor: Compressor,
     walker: Walker,
+    scratch: Vec<u8>,
     /// A whole block of zeros, deflated: images are full of them, and this is 50 times as fast.
     zeros: Option<Vec<u8>>,
 }
@@ -194,37 +195,33 @@ impl Deflater {
     pub(crate) fn new(level: Level) -> Deflater {
         // `Level` holds libdeflate's own range, so the fallback is never taken.
         let level = CompressionLvl::new(i32::from(level.0)).unwrap_or_default();
-        Deflater { compressor: Compressor::new(level), walker: Walker::new(), zeros: None }
+        let mut compressor = Compressor::new(level);
+        let scratch = vec![0; compressor.deflate_compress_bound(BLOCK)];
+        Deflater { compressor, walker: Walker::new(), scratch, zeros: None }
     }
 
-    /// Deflates `data`, with an open end unless it is the `last` block of its stream.
-    pub(crate) fn deflate(&mut self, data: &[u8], last: bool) -> io::Result<Vec<u8>> {
-        if last {
-            return self.compress(data);
-        }
-        let is_zeros = data.len() == BLOCK && data.iter().all(|&byte| byte == 0);
-        if let (true, Some(zeros)) = (is_zeros, &self.zeros) {
+    /// Deflates `block`, with an open end unless it is the `last` of its stream.
+    pub(crate) fn deflate(&mut self, block: &[u8], last: bool) -> io::Result<Vec<u8>> {
+        let is_zeros = block.len() == BLOCK && block.iter().all(|&byte| byte == 0);
+        if let (true, false, Some(zeros)) = (is_zeros, last, &self.zeros) {
             return Ok(zeros.clone());
         }
-        let mut stream = self.compress(data)?;
-        let last = self.walker.last_block(&stream).ok_or_else(|| {
-            io::Error::other("the compressor made a stream that cannot be followed")
-        })?;
-        open_end(&mut stream, last);
-        if is_zeros {
-            self.zeros = Some(stream.clone());
-        }
-        Ok(stream)
-    }
-
-    fn compress(&mut self, data: &[u8]) -> io::Result<Vec<u8>> {
-        let room = self.compressor.deflate_compress_bound(data.len());
-        let mut stream = vec![0; room + 8];
         let len = self
             .compressor
-            .deflate_compress(data, &mut stream[..room])
+            .deflate_compress(block, &mut self.scratch)
             .map_err(|_| io::Error::other("the compressor's own bound was too small"))?;
-        stream.truncate(len);
+        // Room for what `open_end` adds.
+        let mut stream = Vec::with_capacity(len + 1 + MARKER.len());
+        stream.extend_from_slice(&self.scratch[..len]);
+        if !last {
+            let end = self.walker.last_block(&stream, block).ok_or_else(|| {
+                io::Error::other("the compressor made a stream that cannot be followed")
+            })?;
+            open_end(&mut stream, end);
+            if is_zeros {
+                self.zeros = Some(stream.clone());
+            }
+        }
         Ok(stream)
     }
 }

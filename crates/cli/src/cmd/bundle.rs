@@ -47,7 +47,7 @@ pub(crate) struct Args {
 
     /// Your AWS account, 12 digits
     #[arg(long, short = 'u', value_name = "ID", env = "EC2_USER_ID")]
-    account: Option<AccountId>,
+    account: Option<String>,
 
     /// The image's length, for standard input: 8GiB
     #[arg(long, value_parser = args::size)]
@@ -57,9 +57,8 @@ pub(crate) struct Args {
     #[arg(long, default_value = "default", value_parser = args::level)]
     level: Level,
 
-    /// How many threads compress
-    #[arg(long, short, default_value_t = args::default_jobs(), value_parser = clap::value_parser!(u16).range(1..=256))]
-    jobs: u16,
+    #[command(flatten)]
+    jobs: args::Jobs,
 
     /// Bundle an image of more than 10 GiB, which EC2 refuses but other clouds may take
     #[arg(long)]
@@ -81,7 +80,7 @@ pub(crate) struct Args {
     keys: KeyArgs,
 
     /// EC2's certificate, for a cloud or a region whose key is not built in
-    #[arg(long, value_name = "FILE", env = "EUCALYPTUS_CERT", help_heading = "Keys")]
+    #[arg(long, value_name = "FILE", env = "EUCALYPTUS_CERT", value_parser = args::path(), help_heading = "Keys")]
     ec2_cert: Option<PathBuf>,
 
     /// The region where the image will be registered: it decides which of EC2's keys can open it
@@ -151,14 +150,17 @@ impl Args {
     }
 
     fn plan(self, console: &Console) -> anyhow::Result<Plan> {
-        let account = self.account.ok_or_else(|| {
+        let account = self.account.filter(|account| !account.is_empty()).ok_or_else(|| {
             Trouble::usage("which AWS account the image belongs to has to be in its manifest")
                 .hint("pass --account, or set EC2_USER_ID; `aws sts get-caller-identity` prints it")
         })?;
+        let account: AccountId = account
+            .parse()
+            .with_context(|| Trouble::usage(format!("reading the account `{account}`")))?;
         let user = self.keys.private_key(console)?;
         match &user {
             Some(user) => self.keys.check_pair(user)?,
-            None if self.keys.cert.is_some() => {
+            None if self.keys.certificate_path().is_some() => {
                 return Err(Trouble::usage(
                     "there is a certificate, but no private key that belongs to it",
                 )
@@ -167,7 +169,7 @@ impl Args {
             }
             None => {}
         }
-        let (ec2, ec2_name) = ec2_key(self.ec2_cert.as_deref(), self.region.as_deref())?;
+        let (ec2, ec2_name) = ec2_key(keys::named(&self.ec2_cert), self.region.as_deref())?;
         let name = self.name.map_or_else(|| default_name(&self.image), Ok)?;
         check_name(&name).with_context(|| {
             Trouble::usage(format!("`{name}` cannot be a bundle's name"))
@@ -219,7 +221,7 @@ impl Args {
             parts: Vec::new(),
         };
         let (image, directory, overwrite) = (self.image, self.directory, self.force);
-        let (level, jobs, mtime) = (self.level, usize::from(self.jobs), now()?);
+        let (level, jobs, mtime) = (self.level, self.jobs.count(), now()?);
         Ok(Plan { image, directory, overwrite, level, jobs, mtime, user, ec2, ec2_name, manifest })
     }
 }
@@ -314,7 +316,7 @@ fn tell(
         plan.ec2_name,
     ));
     if !json {
-        return report::result(&format!("{}\n", path.display()));
+        return report::path(path);
     }
     let parts: Vec<_> = packed
         .parts
@@ -423,10 +425,17 @@ fn now() -> anyhow::Result<u64> {
 
 fn make_directory(path: &Path) -> anyhow::Result<()> {
     match fs::create_dir(path) {
-        Err(error) if !path.is_dir() => Err(error).with_context(|| {
-            Trouble::failed(format!("creating the directory `{}`", path.display()))
-                .hint("the directory above it has to exist")
-        }),
+        Err(error) if !path.is_dir() => {
+            let trouble = Trouble::failed(format!("creating the directory `{}`", path.display()));
+            let trouble = match error.kind() {
+                std::io::ErrorKind::NotFound => trouble.hint("the directory above it has to exist"),
+                std::io::ErrorKind::AlreadyExists => {
+                    trouble.hint("name a directory for the parts and the manifest")
+                }
+                _ => trouble,
+            };
+            Err(error).context(trouble)
+        }
         _ => Ok(()),
     }
 }

@@ -104,7 +104,7 @@ impl Check {
         self.keys.check_pair(&user)?;
         let (bits, fingerprint) = (user.key.bits(), user.key.public().fingerprint().to_string());
         let path = user.path.to_string_lossy();
-        let cert = self.keys.cert.as_ref().map(|cert| cert.to_string_lossy());
+        let cert = self.keys.certificate_path().map(|cert| cert.to_string_lossy());
         if self.json {
             report::json(
                 &json!({ "key": path, "cert": cert, "bits": bits, "fingerprint": fingerprint }),

@@ -1,9 +1,10 @@
 //! `baler unbundle`: a bundle becomes an image again.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use baler_bundle::{DirectorySource, Event, UnpackOptions, unpack};
+use baler_bundle::{DirectorySource, Event, Salvage, UnpackOptions, salvage, unpack};
 use serde_json::json;
 
 use crate::args::{self, BundleArg};
@@ -32,9 +33,14 @@ pub(crate) struct Args {
     #[arg(long)]
     ignore_signature: bool,
 
-    /// How many threads decompress
-    #[arg(long, short, default_value_t = args::default_jobs(), value_parser = clap::value_parser!(u16).range(1..=256))]
-    jobs: u16,
+    /// Write what a damaged bundle still holds, with zeros for the rest, and say which bytes those are
+    ///
+    /// Exits with 3 unless nothing at all was wrong.
+    #[arg(long)]
+    keep_going: bool,
+
+    #[command(flatten)]
+    jobs: args::Jobs,
 
     /// Overwrite an existing file
     #[arg(long, short)]
@@ -50,23 +56,29 @@ impl Args {
         let bundle = Bundle::read(&self.bundle.manifest)?;
         let user = required_key(&self.keys, console)?;
         let opened = bundle.open(&user)?;
-        self.check_trust(bundle.trust(&self.keys, Some(&opened))?, console)?;
+        let trust = bundle.trust(&self.keys, Some(&opened))?;
+        self.check_trust(trust, console)?;
 
         let contents = bundle.manifest.contents();
         let sink = output::open(&self.destination, &contents.name, self.force)?;
         let sink = Box::new(Interruptible(sink));
         let source = Interruptible(DirectorySource::new(bundle.directory()));
-        let options =
-            UnpackOptions { key: &opened.key, iv: &opened.iv, jobs: usize::from(self.jobs) };
+        let options = UnpackOptions { key: &opened.key, iv: &opened.iv, jobs: self.jobs.count() };
         let progress = console.progress(format!("unbundling {}", contents.name), contents.size);
         let on_event = |event| {
             if let Event::Image(bytes) = event {
                 progress.add(bytes);
             }
         };
+        if self.keep_going {
+            let found = salvage(contents, &options, &source, sink, &on_event);
+            let found = found.map_err(|error| self.failed(error))?;
+            drop(progress);
+            return self.tell_salvage(&found, contents.size, trust, console);
+        }
         unpack(contents, &options, &source, sink, &on_event).map_err(|error| self.failed(error))?;
         drop(progress);
-        self.tell(contents.size, console)
+        self.tell(contents.size, trust, console)
     }
 
     fn check_trust(&self, trust: Trust, console: &Console) -> anyhow::Result<()> {
@@ -87,7 +99,7 @@ impl Args {
                 "pass the signer's certificate with --cert; ",
             ),
         };
-        if self.ignore_signature {
+        if self.ignore_signature || self.keep_going {
             console.warn(&what);
             return Ok(());
         }
@@ -109,15 +121,83 @@ impl Args {
         anyhow!(error).context(trouble)
     }
 
-    fn tell(&self, len: u64, console: &Console) -> anyhow::Result<Exit> {
-        console.note(&format!("unbundled {}; signature, parts and image were checked", size(len)));
+    fn tell(&self, len: u64, trust: Trust, console: &Console) -> anyhow::Result<Exit> {
+        let checked = match trust {
+            Trust::Valid => "signature, parts and image were checked",
+            _ => "parts and image were checked, its signature was ignored",
+        };
+        console.note(&format!("unbundled {}; {checked}", size(len)));
         let destination = self.destination.to_string_lossy();
         match (destination == "-", self.json) {
             // Standard output holds the image.
             (true, _) => {}
             (false, true) => report::json(&json!({ "image": destination, "size": len }))?,
-            (false, false) => report::result(&format!("{}\n", self.destination.display()))?,
+            (false, false) => report::path(&self.destination)?,
         }
         Ok(Exit::Done)
     }
+
+    /// Says what is missing in an image that was saved from a damaged bundle.
+    fn tell_salvage(
+        &self,
+        found: &Salvage,
+        len: u64,
+        trust: Trust,
+        console: &Console,
+    ) -> anyhow::Result<Exit> {
+        let whole = found.is_whole();
+        let wrong_image = found.image.iter().filter_map(|image| image.as_ref().err());
+        let errors: Vec<_> =
+            found.parts.iter().chain(&found.stream).chain(wrong_image).map(report::chain).collect();
+        let ranges = [("lost", &found.lost), ("suspect", &found.suspect)];
+        let lines = errors.iter().map(|error| format!("error    {}", report::plain(error)));
+        let lines = lines.chain(
+            ranges
+                .iter()
+                .flat_map(|(what, ranges)| ranges.iter().map(move |range| describe(what, range))),
+        );
+        let destination = self.destination.to_string_lossy();
+        if destination == "-" {
+            // Standard output holds the image.
+            lines.for_each(|line| console.warn(&line));
+        } else if self.json {
+            report::json(&json!({
+                "image": destination, "size": len, "whole": whole, "signature": trust.word(),
+                "errors": errors, "lost": as_pairs(&found.lost), "suspect": as_pairs(&found.suspect),
+            }))?;
+        } else {
+            let lines: String = lines.map(|line| line + "\n").collect();
+            report::result(&format!("{lines}{}\n", self.destination.display()))?;
+        }
+        if whole && errors.is_empty() && trust == Trust::Valid {
+            return Ok(Exit::Done);
+        }
+        let sum =
+            |ranges: &[Range<u64>]| size(ranges.iter().map(|range| range.end - range.start).sum());
+        let path = self.bundle.manifest.display();
+        let what = match (whole, errors.is_empty()) {
+            (true, true) => {
+                format!("the image of `{path}` is whole; its signature is {}", trust.word())
+            }
+            (true, false) => {
+                format!("the image of `{path}` is whole, though the bundle is damaged")
+            }
+            _ => format!(
+                "the bundle `{path}` is damaged: {} of the image are lost and {} suspect",
+                sum(&found.lost),
+                sum(&found.suspect)
+            ),
+        };
+        Err(Trouble::mismatch(what).into())
+    }
+}
+
+/// `lost     1048576-2097151 (1.0 MiB)`: the first byte and the last.
+fn describe(what: &str, range: &Range<u64>) -> String {
+    format!("{what:<8} {}-{} ({})", range.start, range.end - 1, size(range.end - range.start))
+}
+
+/// `[[1048576, 2097152]]`: the first byte, and the first behind the last.
+fn as_pairs(ranges: &[Range<u64>]) -> Vec<[u64; 2]> {
+    ranges.iter().map(|range| [range.start, range.end]).collect()
 }

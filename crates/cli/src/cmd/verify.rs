@@ -25,9 +25,8 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["key", "passphrase_file"])]
     no_key: bool,
 
-    /// How many threads check
-    #[arg(long, short, default_value_t = args::default_jobs(), value_parser = clap::value_parser!(u16).range(1..=256))]
-    jobs: u16,
+    #[command(flatten)]
+    jobs: args::Jobs,
 
     /// Print the result as JSON
     #[arg(long)]
@@ -40,7 +39,7 @@ impl Args {
         let opened = self.open(&bundle, console)?;
         let trust = bundle.trust(&self.keys, opened.as_ref())?;
         let contents = bundle.manifest.contents();
-        let jobs = usize::from(self.jobs);
+        let jobs = self.jobs.count();
         let options = opened.as_ref().map(|Opened { key, iv, .. }| UnpackOptions { key, iv, jobs });
         let source = Interruptible(DirectorySource::new(bundle.directory()));
         let progress =
@@ -68,7 +67,7 @@ impl Args {
 
     /// Opens the bundle if there is something to open it with; a certificate alone says that it shall not be opened.
     fn open(&self, bundle: &Bundle, console: &Console) -> anyhow::Result<Option<Opened>> {
-        if self.no_key || self.keys.key.is_none() && self.keys.cert.is_some() {
+        if self.no_key || !self.keys.names_key() && self.keys.certificate_path().is_some() {
             return Ok(None);
         }
         let Some(user) = self.keys.private_key(console)? else {
@@ -81,11 +80,11 @@ impl Args {
 
     fn tell(&self, bundle: &Bundle, trust: Trust, found: &Verification) -> anyhow::Result<()> {
         let all = bundle.manifest.contents().parts.len();
-        let bad: Vec<_> = found.parts.iter().map(chain).collect();
+        let bad: Vec<_> = found.parts.iter().map(report::chain).collect();
         let image = match &found.image {
             None => ("not checked", None),
             Some(Ok(())) => ("good", None),
-            Some(Err(error)) => ("wrong", Some(chain(error))),
+            Some(Err(error)) => ("wrong", Some(report::chain(error))),
         };
         if self.json {
             let good = found.is_good() && !trust.is_bad();
@@ -108,10 +107,4 @@ impl Args {
         }
         report::result(&text)
     }
-}
-
-/// An error and its causes, in one line.
-fn chain(error: &baler_bundle::Error) -> String {
-    let links = std::iter::successors(Some(error as &dyn std::error::Error), |link| link.source());
-    links.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

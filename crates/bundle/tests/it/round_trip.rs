@@ -1,10 +1,8 @@
 //! What goes in comes out, whatever its length, its holes and the number of threads; and nothing else does.
 
-mod common;
-
+use crate::memory::{MemoryImage, MemorySink, Parts, contents, data};
 use baler_bundle::{Error, Event, Level, PackOptions, Packed, UnpackOptions, pack, unpack, verify};
 use baler_manifest::{CipherIv, CipherKey, Contents};
-use common::{MemoryImage, MemorySink, Parts, contents, data};
 use proptest::prelude::*;
 
 fn keys() -> (CipherKey, CipherIv) {
@@ -124,7 +122,7 @@ fn every_bad_part_is_named() {
     noise
         .iter_mut()
         .enumerate()
-        .for_each(|(index, byte)| *byte ^= (index * index >> 7) as u8 ^ (index >> 3) as u8);
+        .for_each(|(index, byte)| *byte ^= ((index * index) >> 7) as u8 ^ (index >> 3) as u8);
     let (packed, mut parts) = bundle(&MemoryImage::dense(noise), Level::FAST, 2);
     assert!(parts.0.len() >= 3, "{} parts", parts.0.len());
     let names: Vec<_> = parts.0.keys().cloned().collect();

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use aes::Aes128;
+use aes::cipher::{Array, BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
 use baler_bundle::{Packed, PartSink, PartSource, SealedPart};
 use baler_image::{Extent, Image, ImageSink};
-use baler_manifest::{Bundler, Contents, ImageType};
+use baler_manifest::{Bundler, CipherIv, CipherKey, Contents, ImageType, Sha1Digest};
 
 /// An image in memory, and what of it is data.
 #[derive(Clone, Debug)]
@@ -106,9 +108,8 @@ pub(crate) fn data(seed: u64, len: usize) -> Vec<u8> {
         let word = (state >> 33) as usize;
         match word % 61 {
             0 => out.resize(out.len() + word % 9000, 0),
-            1 => {
-                out.extend((0..word % 9000).map(|i| (state >> (i % 50)) as u8 ^ (i * i >> 5) as u8))
-            }
+            1 => out
+                .extend((0..word % 9000).map(|i| (state >> (i % 50)) as u8 ^ ((i * i) >> 5) as u8)),
             _ => out.extend_from_slice(format!("{:x} ", word % (1 << (word % 20))).as_bytes()),
         }
     }
@@ -116,8 +117,53 @@ pub(crate) fn data(seed: u64, len: usize) -> Vec<u8> {
     out
 }
 
+/// Repeatable bytes that cannot be compressed.
+pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let next = || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 56) as u8
+    };
+    std::iter::repeat_with(next).take(len).collect()
+}
+
+/// What parts decrypt to, without the padding.
+pub(crate) fn decrypt((key, iv): &(CipherKey, CipherIv), ciphertext: &[u8]) -> Vec<u8> {
+    let mut plain = ciphertext.to_vec();
+    let (blocks, _) = Array::slice_as_chunks_mut(&mut plain);
+    cbc::Decryptor::<Aes128>::new(key.bytes().into(), iv.bytes().into()).decrypt_blocks(blocks);
+    plain.truncate(plain.len() - usize::from(plain[plain.len() - 1]));
+    plain
+}
+
+/// What parts hold, for a stream.
+pub(crate) fn encrypt(keys: &(CipherKey, CipherIv), stream: &[u8]) -> Vec<u8> {
+    let padding = 16 - stream.len() % 16;
+    let mut padded = stream.to_vec();
+    padded.resize(stream.len() + padding, padding as u8);
+    encrypt_blocks(keys, padded)
+}
+
+/// What is beyond a multiple of the cipher's block stays as it is.
+pub(crate) fn encrypt_blocks((key, iv): &(CipherKey, CipherIv), mut bytes: Vec<u8>) -> Vec<u8> {
+    let (blocks, _) = Array::slice_as_chunks_mut(&mut bytes);
+    cbc::Encryptor::<Aes128>::new(key.bytes().into(), iv.bytes().into()).encrypt_blocks(blocks);
+    bytes
+}
+
 /// A manifest's contents for what was packed; only what `unpack` looks at means anything.
 pub(crate) fn contents(packed: &Packed) -> Contents {
+    Contents {
+        digest: packed.digest,
+        size: packed.size,
+        bundled_size: packed.bundled_size,
+        parts: packed.parts.clone(),
+        ..template()
+    }
+}
+
+/// A manifest's contents for a bundle of nothing.
+pub(crate) fn template() -> Contents {
     Contents {
         bundler: Bundler { name: "test".into(), version: "0".into(), release: "0".into() },
         architecture: "x86_64".into(),
@@ -130,13 +176,13 @@ pub(crate) fn contents(packed: &Packed) -> Contents {
         image_type: ImageType::Machine,
         kernel_name: None,
         ancestry: Vec::new(),
-        digest: packed.digest,
-        size: packed.size,
-        bundled_size: packed.bundled_size,
+        digest: Sha1Digest::new([0; 20]),
+        size: 0,
+        bundled_size: 0,
         ec2_key: Vec::new(),
         user_key: Vec::new(),
         ec2_iv: Vec::new(),
         user_iv: Vec::new(),
-        parts: packed.parts.clone(),
+        parts: Vec::new(),
     }
 }
