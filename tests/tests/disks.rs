@@ -61,7 +61,11 @@ fn a_disk_that_is_too_small_for_the_image() {
     // have holes, and so it is tried.
     for (name, len, message) in [
         ("dense", 8 << 20, "cannot write `small/back`: No space left on device"),
-        ("sparse", 9 << 20, "`small` has 3.0 MiB (3145728 bytes) of free space, the image needs 8.0 MiB"),
+        (
+            "sparse",
+            9 << 20,
+            "`small` has 3.0 MiB (3145728 bytes) of free space, the image needs 8.0 MiB",
+        ),
     ] {
         image::write(&user.path(name), len, &[(0, &image::noise(8 << 20, 1))]);
         user.bundle(name, "out", &[]).exits(0);
@@ -166,7 +170,10 @@ fn an_image_is_written_over_a_block_device() {
     assert!(read("backing", 6 << 20, 1 << 20) == garbage, "what is behind the image is left alone");
 
     let Some(small) = device(&user, "small", 2 << 20) else { return };
-    unbundle(&small).exits(1).prints_nothing().says("has 2.0 MiB (2097152 bytes), the image needs 5.0 MiB (5243392 bytes)");
+    unbundle(&small)
+        .exits(1)
+        .prints_nothing()
+        .says("has 2.0 MiB (2097152 bytes), the image needs 5.0 MiB (5243392 bytes)");
     assert!(read("small", 0, 1 << 20) == garbage, "nothing was written");
 }
 

@@ -48,6 +48,17 @@ fn none_verifies_with_another_certificate() {
     });
 }
 
+/// Whoever has a key in the environment can still look at a bundle without it.
+#[test]
+fn no_key_means_none_from_the_environment_either() {
+    let user = User::new();
+    let mut command = user.baler(["verify", "--no-key"]);
+    command.arg(fixture::ALL[0].manifest()).env("EC2_PRIVATE_KEY", "no/such/key");
+    capture(command.env("EC2_CERT", fixture::certificate("user")))
+        .exits(0)
+        .prints("signature  valid\nparts      all 1 good\nimage      not checked\n");
+}
+
 #[test]
 fn each_verifies_with_its_key() {
     let user = User::new();

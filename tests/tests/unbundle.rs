@@ -3,17 +3,19 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use baler_tests::{Ran, User, capture, fixture, image};
+use baler_tests::{Ran, User, capture, fixture, image, skip};
 use serde_json::json;
 
 const BUNDLE: &str = "bundle/disk.manifest.xml";
 
-/// A user with the image `disk` and its bundle of four parts.
+const LEN: u64 = 24 << 20;
+
+/// A user with the image `disk` and its bundle of three parts.
 fn user() -> User {
     let user = User::new();
-    image::write(&user.path("disk"), 40 << 20, &[(1 << 20, &image::noise(35 << 20, 1))]);
+    image::write(&user.path("disk"), LEN, &[(1 << 20, &image::noise(21 << 20, 1))]);
     user.bundle("disk", "bundle", &["--level", "1"]).exits(0);
-    assert_eq!(user.list("bundle").len(), 5);
+    assert_eq!(user.list("bundle").len(), 4);
     user
 }
 
@@ -39,8 +41,8 @@ fn an_existing_file_is_not_overwritten_unasked() {
 
     // A file that is not replaced by a good image is not touched.
     fs::write(user.path("back"), "precious").expect("a file");
-    fs::remove_file(user.path("bundle/disk.part.3")).expect("a part");
-    refused(&user, &["--force"]).exits(3).says("disk.part.3");
+    fs::remove_file(user.path("bundle/disk.part.2")).expect("a part");
+    refused(&user, &["--force"]).exits(3).says("disk.part.2");
     assert_eq!(fs::read_to_string(user.path("back")).expect("it"), "precious");
 }
 
@@ -96,7 +98,7 @@ fn what_is_not_a_bundle() {
 fn json_says_where_the_image_is() {
     let user = user();
     let json = user.unbundle(BUNDLE, "back", &["--json"]).exits(0).json();
-    assert_eq!(json, json!({ "image": "back", "size": 40 << 20 }));
+    assert_eq!(json, json!({ "image": "back", "size": LEN }));
     let json = user.verify(BUNDLE, &["--json"]).exits(0).json();
     assert_eq!(json["image"], "good");
     // Standard output has the image, and nothing else.
@@ -115,8 +117,11 @@ fn a_bundle_is_opened_from_where_it_is() {
     user.verify("bundle/renamed", &[]).exits(0);
 }
 
+/// What is done to a part, and what is then said of it.
+type Damage = (&'static str, fn(&mut Vec<u8>), &'static str);
+
 /// Damages parts in several ways, and insists on each being named.
-fn check(damage: &[(&str, fn(&mut Vec<u8>), &str)]) {
+fn check(damage: &[Damage]) {
     let user = user();
     for (part, change, _) in damage {
         let path = user.path("bundle").join(part);
@@ -132,7 +137,7 @@ fn check(damage: &[(&str, fn(&mut Vec<u8>), &str)]) {
     refused(&user, &[]).exits(3).says(first).says(message);
 
     let certificate = fixture::certificate("user").to_string_lossy().into_owned();
-    let all_wrong = format!("parts      {} of 4 wrong", damage.len());
+    let all_wrong = format!("parts      {} of 3 wrong", damage.len());
     let check = |ran: Ran, signature: &str| {
         let ran = ran.exits(3).says("does not verify").prints(&all_wrong).prints(signature);
         for (part, _, message) in damage {
@@ -161,7 +166,7 @@ fn a_part_with_a_wrong_byte_is_named() {
 
 #[test]
 fn a_part_that_is_cut_is_named() {
-    check(&[("disk.part.2", |bytes| bytes.truncate(10_000_000), "SHA-1 is")]);
+    check(&[("disk.part.1", |bytes| bytes.truncate(10_000_000), "SHA-1 is")]);
 }
 
 #[test]
@@ -171,7 +176,19 @@ fn a_part_that_is_missing_is_named() {
 
 #[test]
 fn a_part_that_is_too_long_is_named() {
-    check(&[("disk.part.3", |bytes| bytes.push(0), "SHA-1 is")]);
+    check(&[("disk.part.2", |bytes| bytes.push(0), "SHA-1 is")]);
+}
+
+/// No part is longer than any part ever was: this one is not even read.
+#[test]
+fn a_part_of_a_terabyte_is_not_read() {
+    let user = user();
+    let part = fs::File::create(user.path("bundle/disk.part.1")).expect("the part");
+    if part.set_len(1 << 40).is_err() {
+        return skip("the file system has no files of a terabyte");
+    }
+    refused(&user, &[]).exits(3).says("part 1 (`disk.part.1`)").says("1099511627776 bytes");
+    user.verify(BUNDLE, &[]).exits(3).prints("parts      1 of 3 wrong").prints("disk.part.1");
 }
 
 #[test]
@@ -179,7 +196,7 @@ fn all_bad_parts_are_named() {
     check(&[
         ("disk.part.0", |bytes| bytes[0] ^= 0x80, "SHA-1 is"),
         ("disk.part.1", Vec::clear, "No such file"),
-        ("disk.part.3", |bytes| bytes.truncate(1), "SHA-1 is"),
+        ("disk.part.2", |bytes| bytes.truncate(1), "SHA-1 is"),
     ]);
 }
 
@@ -190,7 +207,7 @@ fn a_part_that_is_no_file_is_named_and_not_waited_for() {
     fs::remove_file(&part).expect("the part");
     baler_tests::run("mkfifo", [&part]);
     refused(&user, &[]).says("disk.part.1").says("not a regular file");
-    user.verify(BUNDLE, &[]).prints("parts      1 of 4 wrong").prints("disk.part.1");
+    user.verify(BUNDLE, &[]).prints("parts      1 of 3 wrong").prints("disk.part.1");
     fs::remove_file(&part).expect("the pipe");
     fs::create_dir(&part).expect("a directory");
     refused(&user, &[]).says("disk.part.1");
@@ -204,7 +221,5 @@ fn parts_in_the_wrong_order_are_named() {
     fs::rename(part(1), part(0)).expect("a rename");
     fs::rename(user.path("aside"), part(1)).expect("a rename");
     refused(&user, &[]).exits(3).says("part 0 (`disk.part.0`)");
-    user.verify(BUNDLE, &[]).exits(3).prints("parts      2 of 4 wrong");
+    user.verify(BUNDLE, &[]).exits(3).prints("parts      2 of 3 wrong");
 }
-
-// What `--keep-going` saves of a damaged bundle is for here.

@@ -24,6 +24,8 @@ const OUTPUT: usize = 512 << 10;
 const WINDOW: usize = 32 << 10;
 /// A gzip header with names and comments longer than that is nobody's.
 const MAX_HEADER: usize = 8 << 10;
+/// How many markers that are data a MiB may have; text has none, what was compressed before may have several.
+const MOST_JOINED: usize = 32;
 /// A final stored block of eight bytes. Put behind a segment it ends the segment's stream; that it comes out at the
 /// right place shows that nothing ended the stream before.
 const SEAL: [u8; 13] = [1, 8, 0, 0xf7, 0xff, 0x3c, 0xa9, 0x51, 0xe6, 0x07, 0xd2, 0x8f, 0x74];
@@ -91,21 +93,27 @@ fn cut(input: &Receiver<Piece>, workers: &[SyncSender<Segment>], alone: &AtomicB
             }
             Ok(bytes) => pending.extend_from_slice(&bytes),
         }
-        let mut start = 0;
+        let (mut start, mut from) = (0, 0);
         // A header with optional fields is not ours; neither is a stream that goes so long without a marker.
         let mut ours = pending.starts_with(&HEADER[..4]) || header == 0;
         while ours && !alone.load(Relaxed) {
-            let Some(found) = marker.find(&pending[start..]) else {
+            let Some(found) = marker.find(&pending[from..]) else {
                 ours = pending.len() - start <= bound(BLOCK as u64) as usize;
                 break;
             };
-            let end = start + found + MARKER.len();
+            let at = from + found;
+            let end = at + MARKER.len();
+            from = at + 1;
+            // An empty block's head is three zero bits, and zeros to the end of a byte: the highest of that byte.
+            if at == start || pending[at - 1] & 0xe0 != 0 {
+                continue;
+            }
             let mut bytes = Vec::with_capacity(end - start + SEAL.len());
             bytes.extend_from_slice(&pending[start..end]);
             if !send(Segment::Cut { bytes, header }) {
                 return;
             }
-            (start, header) = (end, 0);
+            (start, from, header) = (end, end, 0);
         }
         pending.drain(..start);
         if !ours {
@@ -191,36 +199,44 @@ impl Collector<'_> {
 
     fn run(&mut self) -> Result<(), Stop> {
         let mut inflater = Inflater::new();
-        let mut held = None;
-        while let Some(mut outcome) = self.next()? {
-            let Some(inflated) = outcome.inflated else {
-                // Marker bytes may also be data: then this segment and the next are one.
-                if outcome.bytes.ends_with(&MARKER)
-                    && let Some(next) = self.next()?
-                {
-                    let header = if self.serial.at == 0 { HEADER.len() } else { 0 };
-                    let first = outcome.bytes.len();
-                    outcome.bytes.extend_from_slice(&next.bytes);
-                    if let Some(inflated) = inflater.inflate(&mut outcome.bytes, header) {
-                        self.serial.accept(outcome.bytes.len(), inflated)?;
-                        continue;
-                    }
-                    outcome.bytes.truncate(first);
-                    held = Some(next.bytes);
-                }
-                self.alone.store(true, Relaxed);
-                self.serial.feed(&outcome.bytes)?;
-                break;
-            };
-            self.serial.accept(outcome.bytes.len(), inflated)?;
-        }
-        if let Some(bytes) = held {
+        while let Some(outcome) = self.next()? {
+            if let Some(inflated) = outcome.inflated {
+                self.serial.accept(outcome.bytes.len(), inflated)?;
+                continue;
+            }
+            let mut bytes = outcome.bytes;
+            if let Some(inflated) = self.join(&mut bytes, &mut inflater)? {
+                self.serial.accept(bytes.len(), inflated)?;
+                continue;
+            }
+            self.alone.store(true, Relaxed);
             self.serial.feed(&bytes)?;
+            break;
         }
         while let Some(outcome) = self.next()? {
             self.serial.feed(&outcome.bytes)?;
         }
         self.serial.finish()
+    }
+
+    /// Marker bytes may also be data: then a segment and those behind it are one. Adds them to `bytes` until it is whole.
+    fn join(
+        &mut self,
+        bytes: &mut Vec<u8>,
+        inflater: &mut Inflater,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let header = if self.serial.at == 0 { HEADER.len() } else { 0 };
+        for _ in 0..MOST_JOINED {
+            if !bytes.ends_with(&MARKER) || bytes.len() as u64 > bound(BLOCK as u64) {
+                break;
+            }
+            let Some(next) = self.next()? else { break };
+            bytes.extend_from_slice(&next.bytes);
+            if let Some(inflated) = inflater.inflate(bytes, header) {
+                return Ok(Some(inflated));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -116,8 +116,13 @@ impl Args {
             self.bundle.manifest.display(),
             self.destination.display()
         );
-        let trouble =
-            if error.is_mismatch() { Trouble::mismatch(what) } else { Trouble::failed(what) };
+        let trouble = match (error.is_mismatch(), self.keep_going) {
+            (true, false) => Trouble::mismatch(what).hint(
+                "`baler verify` names all that is wrong, --keep-going saves what is still there",
+            ),
+            (true, true) => Trouble::mismatch(what),
+            (false, _) => Trouble::failed(what),
+        };
         anyhow!(error).context(trouble)
     }
 
@@ -167,7 +172,8 @@ impl Args {
             }))?;
         } else {
             let lines: String = lines.map(|line| line + "\n").collect();
-            report::result(&format!("{lines}{}\n", self.destination.display()))?;
+            report::result(&lines)?;
+            report::path(&self.destination)?;
         }
         if whole && errors.is_empty() && trust == Trust::Valid {
             return Ok(Exit::Done);

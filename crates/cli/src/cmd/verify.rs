@@ -21,8 +21,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     keys: KeyArgs,
 
-    /// Use no private key: check the parts, and the signature if there is a --cert
-    #[arg(long, conflicts_with_all = ["key", "passphrase_file"])]
+    /// Use no private key, whatever the variables say: check the parts, and the signature if there is a --cert
+    #[arg(long)]
     no_key: bool,
 
     #[command(flatten)]
