@@ -338,7 +338,9 @@ fn quiet_is_silent_and_json_is_all_there_is() {
         let ran = user.run([args, force, &["--quiet"]].concat()).exits(0).says_nothing();
         assert!(!ran.stdout.is_empty(), "{}", ran.line);
         if args[1] == "new" {
-            ["new", "new.pem"].map(|name| fs::remove_file(user.path(name)).expect("a new file"));
+            for name in ["new", "new.pem"] {
+                fs::remove_file(user.path(name)).expect("a new file");
+            }
         }
         let json = user
             .run([&["--quiet"], args, force, &["--json"]].concat())

@@ -141,7 +141,7 @@ fn a_key_does_not_open_without_its_passphrase() {
             let mut command = user.baler(["unbundle", "--key", &key]);
             command.arg(fixture::ALL[0].manifest()).arg("image").args(args);
             let ran = capture(&mut command).exits(1).prints_nothing();
-            assert_eq!(user.path("image").exists(), false);
+            assert!(!user.path("image").exists());
             ran.says("hint: pass --passphrase-file, or set BALER_PASSPHRASE")
         };
         check(&["--passphrase-file", "wrong"]).says(&key);

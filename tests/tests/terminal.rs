@@ -14,8 +14,10 @@ const PASSPHRASE: &str = "correct horse battery staple";
 ///
 /// None of the arguments may mean anything to a shell.
 fn on_terminal(user: &User, args: &[&str]) -> std::process::Command {
-    let line = format!("tty >tty; exec '{}' {}", baler_binary().display(), args.join(" "));
+    let baler = baler_binary().display();
+    let line = format!("tty >tty; stty cols 100 rows 30; exec '{baler}' {}", args.join(" "));
     let mut script = user.command("script");
+    script.env("TERM", "xterm");
     script.args(["--quiet", "--return", "--flush", "--command", &line, "/dev/null"]);
     script
 }

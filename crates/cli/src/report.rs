@@ -118,6 +118,7 @@ impl Console {
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
         bar.set_style(style.progress_chars("━╸ "));
         bar.set_message(what);
+        bar.tick();
         bar.enable_steady_tick(Duration::from_millis(250));
         Progress { done, shown: Shown::Bar(bar) }
     }

@@ -195,7 +195,7 @@ mod tests {
             }
         }
         let noise: Vec<u8> =
-            text(7, 1 << 20).iter().enumerate().map(|(i, b)| b ^ (i * i >> 3) as u8).collect();
+            text(7, 1 << 20).iter().enumerate().map(|(i, b)| b ^ ((i * i) >> 3) as u8).collect();
         check(&noise, 6);
     }
 

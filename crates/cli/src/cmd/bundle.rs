@@ -241,9 +241,10 @@ impl Plan {
         let (name, level, mtime, jobs) = (&self.manifest.name, self.level, self.mtime, self.jobs);
         let options = PackOptions { name, key: &key, iv: &iv, level, mtime, jobs };
         let progress = console.progress(format!("bundling {name}"), image.len());
-        let on_event = |event| match event {
-            Event::Image(bytes) => progress.add(bytes),
-            _ => {}
+        let on_event = |event| {
+            if let Event::Image(bytes) = event {
+                progress.add(bytes);
+            }
         };
         let doing =
             || format!("bundling `{}` into `{}`", self.image.display(), self.directory.display());
