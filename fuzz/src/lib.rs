@@ -1,10 +1,11 @@
 //! What the targets share: a bundle in memory around bytes that a stranger made, and a sink that minds what it is given.
 
+use std::collections::HashSet;
 use std::io;
 
 use aes::Aes128;
 use aes::cipher::{Array, BlockModeEncrypt, KeyIvInit};
-use baler_bundle::{Error, PartSource, UnpackOptions, unpack};
+use baler_bundle::{Error, PartSource, Salvage, UnpackOptions, salvage, unpack};
 use baler_image::{Extent, ImageSink};
 use baler_manifest::{Bundler, CipherIv, CipherKey, Contents, ImageType, Part, Sha1Digest};
 use sha1::{Digest as _, Sha1};
@@ -16,6 +17,7 @@ const PART: usize = 1021;
 pub struct Bundle {
     contents: Contents,
     parts: Vec<Vec<u8>>,
+    missing: HashSet<usize>,
 }
 
 fn key() -> (CipherKey, CipherIv) {
@@ -56,7 +58,7 @@ impl Bundle {
             user_iv: Vec::new(),
             parts: parts.iter().enumerate().map(|(i, part)| Part { filename: i.to_string(), digest: sha1(part) }).collect(),
         };
-        Bundle { contents, parts }
+        Bundle { contents, parts, missing: HashSet::new() }
     }
 
     /// Opens it with one thread and with three, which must agree, and gives the runs of data that were written.
@@ -71,6 +73,30 @@ impl Bundle {
         alone
     }
 
+    /// Spoils one part: it is cut there, has a wrong byte there, or is not there at all.
+    pub fn spoil(&mut self, index: usize, at: usize, kind: u8) {
+        let index = index % self.parts.len();
+        let part = &mut self.parts[index];
+        let at = at % part.len().max(1);
+        match kind % 4 {
+            0 => drop(self.missing.insert(index)),
+            1 => part.truncate(at),
+            2 => part.iter_mut().skip(at).for_each(|byte| *byte ^= 0x55),
+            _ => part.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= kind | 1),
+        }
+    }
+
+    /// Salvages it, and gives the runs of data that were written as well.
+    pub fn salvage(&self) -> Result<(Salvage, Vec<(u64, Vec<u8>)>), Error> {
+        let (key, iv) = key();
+        let mut kept = None;
+        let sink = Sink { size: self.contents.size, begun: false, known: None, end: 0, runs: Vec::new(), kept: &mut kept };
+        let options = UnpackOptions { key: &key, iv: &iv, jobs: 1 };
+        let result = salvage(&self.contents, &options, self, Box::new(sink), &|_| {});
+        assert_eq!(result.is_ok(), kept.is_some(), "what is committed is what is told of: {result:?}");
+        result.map(|found| (found, kept.unwrap_or_default()))
+    }
+
     fn open_with(&self, jobs: usize) -> Result<Vec<(u64, Vec<u8>)>, Error> {
         let (key, iv) = key();
         let mut kept = None;
@@ -83,7 +109,8 @@ impl Bundle {
 
 impl PartSource for Bundle {
     fn get(&self, filename: &str) -> io::Result<Vec<u8>> {
-        Ok(self.parts[filename.parse::<usize>().expect("a part of the manifest")].clone())
+        let index: usize = filename.parse().expect("a part of the manifest");
+        if self.missing.contains(&index) { Err(io::ErrorKind::NotFound.into()) } else { Ok(self.parts[index].clone()) }
     }
 }
 

@@ -28,7 +28,7 @@ pub trait ImageSink: Send {
     /// Writes `data` at `offset`. Offsets ascend and never overlap; what is skipped reads as zeros afterwards.
     fn write_at(&mut self, data: &[u8], offset: u64) -> io::Result<()>;
 
-    /// Completes the image, makes it durable and gives it its final name.
+    /// Completes the image and gives it its final name; a device is flushed.
     fn commit(self: Box<Self>) -> io::Result<()>;
 }
 

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::{fs::fstatvfs, io::Errno};
+use rustix::fs::{fstatfs, fstatvfs};
 use tempfile::NamedTempFile;
 
 use super::{ImageSink, Order};
@@ -21,6 +21,9 @@ use crate::{
 /// Until the commit the image grows in `.NAME.XXXXXX.partial` beside its final place, which a drop without commit
 /// removes. Zeros in aligned blocks of 4 KiB are not written, so that the file is sparse even where the image it
 /// comes from was not.
+///
+/// A complete image is not forced to the disk, since it can be made again: that would take longer than all the rest.
+/// Where a power cut must not take it, sync the file system afterwards.
 ///
 /// The file has mode 0600, whatever the umask: an image of a machine holds its password hashes and host keys, which on
 /// the machine itself only root may read.
@@ -113,19 +116,24 @@ impl ImageSink for FileSink {
         self.order.end()?;
         let FileSink { temporary, path, overwrite, .. } = *self;
         let finishing = |source| failed(format!("cannot complete `{}`", path.display()), source);
-        temporary.as_file().sync_all().map_err(finishing)?;
+        if !tells_at_once(temporary.as_file()) {
+            temporary.as_file().sync_all().map_err(finishing)?;
+        }
         // Where it fails, the error holds the temporary file, and dropping it removes that.
         let renamed =
             if overwrite { temporary.persist(&path) } else { temporary.persist_noclobber(&path) };
-        renamed.map_err(|error| finishing(error.error))?;
-        // The name is durable when its directory is. A file system that cannot sync one (EINVAL) does it its own way.
-        match File::open(directory_of(&path)).and_then(|dir| dir.sync_all()) {
-            Err(error) if error.raw_os_error() != Some(Errno::INVAL.raw_os_error()) => {
-                Err(finishing(error))
-            }
-            _ => Ok(()),
-        }
+        renamed.map(drop).map_err(|error| finishing(error.error))
     }
+}
+
+/// Whether the file system tells when it writes that it cannot keep what is written. Those of disks do; a network's may
+/// tell when it is asked to sync, and not before.
+fn tells_at_once(file: &File) -> bool {
+    // <linux/magic.h>: ext2 to ext4, XFS, Btrfs, F2FS, tmpfs, overlayfs.
+    const OF_DISKS: [u64; 6] =
+        [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x0102_1994, 0x794c_7630];
+    // The type is an integer of another width on other machines.
+    fstatfs(file).is_ok_and(|stat| OF_DISKS.contains(&(stat.f_type as u64 & 0xffff_ffff)))
 }
 
 /// The directory that `path` is in.
