@@ -390,7 +390,7 @@ fn parts_of_unequal_lengths_have_their_places_too() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_neither_lost_nor_suspect_is_right(
