@@ -3,7 +3,8 @@
 
 use std::collections::HashSet;
 
-use baler_manifest::{Manifest, Version};
+use baler_manifest::{Contents, Manifest, Version, write};
+use getrandom::SysRng;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -26,5 +27,12 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(names.len(), contents.parts.len(), "no part is named twice");
     for name in names {
         assert!(!name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']), "{name:?} is a bare file name");
+    }
+
+    // What can be written again is read as the same, and written as the same.
+    let rewritten = |contents: &Contents| write(contents, None, &mut SysRng);
+    if let Ok(xml) = rewritten(contents) {
+        let again = Manifest::parse(xml.as_bytes()).expect("what is written can be read");
+        assert_eq!(rewritten(again.contents()).as_ref(), Ok(&xml));
     }
 });

@@ -282,6 +282,25 @@ fn the_readme_has_the_exit_codes_of_the_help() {
     assert_eq!(exit_codes(&table), exit_codes(help));
 }
 
+/// The options that a text names.
+fn options(text: &str) -> BTreeSet<&str> {
+    let is_part = |c: char| c.is_ascii_lowercase() || c == '-';
+    let words = text.split(|c: char| !is_part(c)).filter_map(|word| word.strip_prefix("--"));
+    words.filter(|word| !word.is_empty() && !word.starts_with('-')).collect()
+}
+
+#[test]
+fn the_readme_knows_no_option_that_is_not_there() {
+    let user = User::new();
+    let verbs = ["bundle", "unbundle", "verify", "inspect", "keys"];
+    let help: String = verbs.map(|verb| user.run([verb, "--help"]).exits(0).text()).concat();
+    let readme = read("README.md");
+    let rows: Vec<_> = readme.lines().filter(|line| line.starts_with('|')).collect();
+    let rows = rows.join("\n");
+    let unknown: Vec<_> = options(&rows).difference(&options(&help)).copied().collect();
+    assert_eq!(unknown, [""; 0], "README.md has options that `--help` has not");
+}
+
 #[test]
 fn the_changelog_knows_this_version() {
     let version = env!("CARGO_PKG_VERSION");

@@ -80,19 +80,27 @@ impl Bundle {
     }
 
     /// Unwraps the image's key with the user's.
-    pub(crate) fn open(&self, user: &UserKey) -> anyhow::Result<Opened> {
-        let (key, iv, opened_as) = baler_manifest::open(
-            self.manifest.contents(),
-            &user.key,
-            &mut SysRng,
-        )
-        .map_err(|error| {
-            let what =
-                format!("opening `{}` with the key `{}`", self.path.display(), user.path.display());
+    ///
+    /// # Errors
+    /// A key that does not open it; where `certificate` shows that the manifest was changed, that is the reason.
+    pub(crate) fn open(
+        &self,
+        user: &UserKey,
+        certificate: Option<PublicKey>,
+    ) -> anyhow::Result<Opened> {
+        let opened = baler_manifest::open(self.manifest.contents(), &user.key, &mut SysRng);
+        let (key, iv, opened_as) = opened.map_err(|error| {
+            let (path, key) = (self.path.display(), user.path.display());
+            let what = format!("opening `{path}` with the key `{key}`");
+            let was_changed = certificate.is_some_and(|signer| {
+                self.manifest.check_signature(&signer) == SignatureCheck::Mismatch
+            });
             let trouble = match error {
-                KeyError::NotForThisKey => {
-                    Trouble::failed(what).hint("pass the bundle's key with --key")
-                }
+                _ if was_changed => Trouble::mismatch(format!(
+                    "{what}: the signature is wrong, the manifest was changed or someone else signed it"
+                )),
+                KeyError::NotForThisKey => Trouble::failed(what)
+                    .hint("pass the bundle's key with --key; if it is this one, the manifest was changed"),
                 _ => Trouble::failed(what),
             };
             anyhow!(error).context(trouble)

@@ -21,6 +21,11 @@ pub(crate) fn size(bytes: u64) -> String {
     ByteSize::b(bytes).display().iec().to_string()
 }
 
+/// `1 part`, `3 parts`.
+pub(crate) fn count(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Text from a manifest or a file name, without what would move the cursor or change colours.
 pub(crate) fn plain(text: &str) -> String {
     let escape =

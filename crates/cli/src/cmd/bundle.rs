@@ -284,12 +284,12 @@ impl Plan {
         }
         let user = user.unwrap_or_else(|| "none yet: one would be made".to_owned());
         report::result(&format!(
-            "image         {} ({}, {} of data in {} extents)\nmanifest      {}\narchitecture  {}\naccount       {}\n\
+            "image         {} ({}, {} of data in {})\nmanifest      {}\narchitecture  {}\naccount       {}\n\
              bundled size  at most {}\nkey           {}\nec2 key       {}\n",
             report::plain(&self.image.to_string_lossy()),
             size(image.len()),
             size(data),
-            image.extents().len(),
+            report::count(image.extents().len(), "extent"),
             report::plain(&manifest.to_string_lossy()),
             self.manifest.architecture,
             self.manifest.account,
@@ -310,9 +310,9 @@ fn tell(
     console: &Console,
 ) -> anyhow::Result<()> {
     console.note(&format!(
-        "bundled {} into {} parts, {} together; EC2 opens it with its {} key",
+        "bundled {} into {}, {} together; EC2 opens it with its {} key",
         size(packed.size),
-        packed.parts.len(),
+        report::count(packed.parts.len(), "part"),
         size(packed.bundled_size),
         plan.ec2_name,
     ));

@@ -55,7 +55,7 @@ impl Args {
     pub(crate) fn run(self, console: &Console) -> anyhow::Result<Exit> {
         let bundle = Bundle::read(&self.bundle.manifest)?;
         let user = required_key(&self.keys, console)?;
-        let opened = bundle.open(&user)?;
+        let opened = bundle.open(&user, self.keys.certificate()?)?;
         let trust = bundle.trust(&self.keys, Some(&opened))?;
         self.check_trust(trust, console)?;
 

@@ -75,7 +75,7 @@ impl Args {
                 .hint("pass --key or --cert, or --no-key to check the parts alone")
                 .into());
         };
-        bundle.open(&user).map(Some)
+        bundle.open(&user, self.keys.certificate()?).map(Some)
     }
 
     fn tell(&self, bundle: &Bundle, trust: Trust, found: &Verification) -> anyhow::Result<()> {
