@@ -39,8 +39,9 @@ need_rust() {
     command -v cargo >/dev/null || PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
     command -v cargo >/dev/null || die "a Rust toolchain is needed: see https://rustup.rs"
     # libdeflate and zstd are C; the linker is the C compiler's anyhow.
-    need cc=gcc
-    [[ -e /usr/include/stdio.h ]] || need libc-headers=libc6-dev
+    local c=(cc=gcc)
+    [[ -e /usr/include/stdio.h ]] || c+=(libc-headers=libc6-dev)
+    need "${c[@]}"
 }
 
 # The two lines that scripts/test counts.

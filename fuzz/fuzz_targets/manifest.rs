@@ -18,7 +18,10 @@ fuzz_target!(|bytes: &[u8]| {
     };
     assert_eq!(signed.len(), elements.len());
     for (run, element) in signed.iter().zip(elements) {
-        assert!(run.starts_with(format!("<{element}").as_bytes()) && run.ends_with(b">"), "signed bytes are one whole element");
+        assert!(
+            run.starts_with(format!("<{element}").as_bytes()) && run.ends_with(b">"),
+            "signed bytes are one whole element"
+        );
     }
 
     let contents = manifest.contents();
@@ -26,7 +29,10 @@ fuzz_target!(|bytes: &[u8]| {
     let names: HashSet<&str> = contents.parts.iter().map(|part| part.filename.as_str()).collect();
     assert_eq!(names.len(), contents.parts.len(), "no part is named twice");
     for name in names {
-        assert!(!name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']), "{name:?} is a bare file name");
+        assert!(
+            !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']),
+            "{name:?} is a bare file name"
+        );
     }
 
     // What can be written again is read as the same, and written as the same.

@@ -22,7 +22,11 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let mut bundle = Bundle::new(SIZE, &archive, stream.to_vec());
     for spoilt in spoilt.chunks_exact(4) {
-        bundle.spoil(spoilt[1].into(), u16::from_le_bytes([spoilt[2], spoilt[3]]).into(), spoilt[0]);
+        bundle.spoil(
+            spoilt[1].into(),
+            u16::from_le_bytes([spoilt[2], spoilt[3]]).into(),
+            spoilt[0],
+        );
     }
     let Ok((found, runs)) = bundle.salvage() else { return };
 
@@ -31,14 +35,24 @@ fuzz_target!(|bytes: &[u8]| {
         let mut end = None;
         for range in ranges {
             assert!(range.start < range.end && range.end <= SIZE, "{range:?}");
-            assert!(end.is_none_or(|end| end < range.start), "ranges ascend and do not touch: {ranges:?}");
+            assert!(
+                end.is_none_or(|end| end < range.start),
+                "ranges ascend and do not touch: {ranges:?}"
+            );
             end = Some(range.end);
             let lost = &mut lost[range.start as usize..range.end as usize];
-            if is_lost { lost.fill(true) } else { assert!(!lost.contains(&true), "what is suspect is not lost") }
+            if is_lost {
+                lost.fill(true)
+            } else {
+                assert!(!lost.contains(&true), "what is suspect is not lost")
+            }
         }
     }
     for (at, run) in &runs {
-        assert!(!lost[*at as usize..*at as usize + run.len()].contains(&true), "what is lost was not written");
+        assert!(
+            !lost[*at as usize..*at as usize + run.len()].contains(&true),
+            "what is lost was not written"
+        );
     }
     if found.is_whole() {
         assert!(found.suspect.is_empty());

@@ -56,7 +56,11 @@ impl Bundle {
             user_key: Vec::new(),
             ec2_iv: Vec::new(),
             user_iv: Vec::new(),
-            parts: parts.iter().enumerate().map(|(i, part)| Part { filename: i.to_string(), digest: sha1(part) }).collect(),
+            parts: parts
+                .iter()
+                .enumerate()
+                .map(|(i, part)| Part { filename: i.to_string(), digest: sha1(part) })
+                .collect(),
         };
         Bundle { contents, parts, missing: HashSet::new() }
     }
@@ -66,7 +70,9 @@ impl Bundle {
         let alone = self.open_with(1);
         let together = self.open_with(3);
         match (&alone, &together) {
-            (Ok(one), Ok(other)) => assert_eq!(one, other, "the image depends on the number of threads"),
+            (Ok(one), Ok(other)) => {
+                assert_eq!(one, other, "the image depends on the number of threads")
+            }
             (Err(_), Err(_)) => {}
             _ => panic!("one thread says {alone:?}, three say {together:?}"),
         }
@@ -90,19 +96,47 @@ impl Bundle {
     pub fn salvage(&self) -> Result<(Salvage, Vec<(u64, Vec<u8>)>), Error> {
         let (key, iv) = key();
         let mut kept = None;
-        let sink = Sink { size: self.contents.size, begun: false, known: None, end: 0, runs: Vec::new(), kept: &mut kept };
+        let sink = Sink {
+            size: self.contents.size,
+            begun: false,
+            known: None,
+            end: 0,
+            runs: Vec::new(),
+            kept: &mut kept,
+        };
         let options = UnpackOptions { key: &key, iv: &iv, jobs: 1 };
         let result = salvage(&self.contents, &options, self, Box::new(sink), &|_| {});
-        assert_eq!(result.is_ok(), kept.is_some(), "what is committed is what is told of: {result:?}");
+        assert_eq!(
+            result.is_ok(),
+            kept.is_some(),
+            "what is committed is what is told of: {result:?}"
+        );
         result.map(|found| (found, kept.unwrap_or_default()))
     }
 
     fn open_with(&self, jobs: usize) -> Result<Vec<(u64, Vec<u8>)>, Error> {
         let (key, iv) = key();
         let mut kept = None;
-        let sink = Sink { size: self.contents.size, begun: false, known: None, end: 0, runs: Vec::new(), kept: &mut kept };
-        let result = unpack(&self.contents, &UnpackOptions { key: &key, iv: &iv, jobs }, self, Box::new(sink), &|_| {});
-        assert_eq!(result.is_ok(), kept.is_some(), "what is committed is what is right: {result:?}");
+        let sink = Sink {
+            size: self.contents.size,
+            begun: false,
+            known: None,
+            end: 0,
+            runs: Vec::new(),
+            kept: &mut kept,
+        };
+        let result = unpack(
+            &self.contents,
+            &UnpackOptions { key: &key, iv: &iv, jobs },
+            self,
+            Box::new(sink),
+            &|_| {},
+        );
+        assert_eq!(
+            result.is_ok(),
+            kept.is_some(),
+            "what is committed is what is right: {result:?}"
+        );
         result.map(|()| kept.unwrap_or_default())
     }
 }
@@ -110,7 +144,11 @@ impl Bundle {
 impl PartSource for Bundle {
     fn get(&self, filename: &str) -> io::Result<Vec<u8>> {
         let index: usize = filename.parse().expect("a part of the manifest");
-        if self.missing.contains(&index) { Err(io::ErrorKind::NotFound.into()) } else { Ok(self.parts[index].clone()) }
+        if self.missing.contains(&index) {
+            Err(io::ErrorKind::NotFound.into())
+        } else {
+            Ok(self.parts[index].clone())
+        }
     }
 }
 

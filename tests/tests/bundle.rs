@@ -276,7 +276,7 @@ fn a_bundle_is_not_overwritten_unasked() {
     assert_eq!(user.list("out"), both);
     let before = manifest(&user);
     let ran = bundle("disk.img", &[]).exits(1).says("exists").prints_nothing();
-    ran.says("hint: pass --force to overwrite it, or choose another --name");
+    ran.says("hint: pass --force to overwrite the bundle, or choose another --name");
     assert!(manifest(&user) == before && user.list("out") == both);
 
     // A smaller one: the parts that it does not have must not stay.

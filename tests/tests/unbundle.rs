@@ -102,7 +102,8 @@ fn json_says_where_the_image_is() {
     let json = user.verify(BUNDLE, &["--json"]).exits(0).json();
     assert_eq!(json["image"], "good");
     // Standard output has the image, and nothing else.
-    let ran = user.unbundle(BUNDLE, "-", &["--json"]).exits(0);
+    user.unbundle(BUNDLE, "-", &["--json"]).exits(2).prints_nothing().says("hint: name a file");
+    let ran = user.unbundle(BUNDLE, "-", &[]).exits(0);
     assert!(ran.stdout == fs::read(user.path("disk")).expect("the image"));
 }
 

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use baler_manifest::Manifest;
 use rustix::fs::{CWD, RenameFlags};
 use tempfile::TempDir;
 
@@ -39,125 +38,140 @@ impl DirectorySink {
     /// `AlreadyExists` where the directory has files of a bundle of that name, unless they may be overwritten; else
     /// what creating a directory there says.
     pub fn create(directory: &Path, name: &str, overwrite: bool) -> io::Result<DirectorySink> {
-        if !overwrite && let Some(found) = existing(directory, name)? {
-            return Err(io::Error::new(
-                io::ErrorKind::AlreadyExists,
-                format!("`{}` exists", found.display()),
-            ));
+        if !overwrite && let Some(found) = bundle_files(directory, name)?.into_iter().next() {
+            let message = format!("`{}` exists", found.display());
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
         }
         let staging = tempfile::Builder::new()
             .prefix(&format!(".{name}."))
             .suffix(".partial")
             .tempdir_in(directory)?;
         let (directory, name) = (directory.to_owned(), name.to_owned());
-        Ok(DirectorySink {
-            directory,
-            staging,
-            name,
-            overwrite,
-            filenames: Vec::new(),
-            syncer: Some(Syncer::start()),
-        })
+        let (filenames, syncer) = (Vec::new(), Some(Syncer::start()));
+        Ok(DirectorySink { directory, staging, name, overwrite, filenames, syncer })
     }
 
     /// Moves the parts into place, and then the manifest; gives the manifest's path.
     ///
     /// Of a bundle that is overwritten the manifest goes first: at no time does one stand beside parts that are not its own.
+    ///
+    /// # Errors
+    /// Where a file could not be moved, what was moved is removed again. Not so once the old bundle has gone: then the
+    /// new one is kept, in part where it was written, and the error says where.
     pub fn commit(mut self, manifest: &str) -> io::Result<PathBuf> {
         if let Some(syncer) = self.syncer.take() {
             syncer.finish()?;
         }
-        let filename = manifest_filename(&self.name);
-        let path = self.directory.join(&filename);
-        let staged = self.staging.path().join(&filename);
+        let path = self.directory.join(manifest_filename(&self.name));
+        let staged = self.staging.path().join(manifest_filename(&self.name));
         write_new(&staged, manifest.as_bytes())?.sync_all()?;
 
-        let stale =
-            if self.overwrite { remove_manifest(&path, &self.filenames)? } else { Vec::new() };
+        let stale = if self.overwrite { self.make_way(&path)? } else { Vec::new() };
         let mut moved = Vec::new();
-        let result = self.move_all(&mut moved).and_then(|()| {
-            for filename in stale {
-                remove_if_there(&self.directory.join(filename))?;
-            }
-            sync_directory(&self.directory)?;
+        let result = self.move_all(&mut moved, &stale).and_then(|()| {
             self.move_one(&staged, &path)?;
             sync_directory(&self.directory)
         });
-        if result.is_err() {
-            for path in moved {
-                // The first error is the one to tell.
-                let _ = std::fs::remove_file(path);
+        match result {
+            Ok(()) => Ok(path),
+            Err(error) if self.overwrite => {
+                let kept = self.staging.keep();
+                let message =
+                    format!("{error}; the rest of the new bundle is in `{}`", kept.display());
+                Err(io::Error::new(error.kind(), message))
+            }
+            Err(error) => {
+                for path in moved {
+                    // The first error is the one to tell.
+                    let _ = std::fs::remove_file(path);
+                }
+                Err(error)
             }
         }
-        result.map(|()| path)
     }
 
-    fn move_all(&self, moved: &mut Vec<PathBuf>) -> io::Result<()> {
+    /// Removes the old manifest; gives the old parts that will not be replaced.
+    fn make_way(&self, manifest: &Path) -> io::Result<Vec<PathBuf>> {
+        let old = bundle_files(&self.directory, &self.name)?;
+        for path in &old {
+            if path.symlink_metadata()?.is_dir() {
+                return Err(at(path, io::ErrorKind::IsADirectory.into()));
+            }
+        }
+        match std::fs::remove_file(manifest) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(at(manifest, error));
+            }
+            _ => sync_directory(&self.directory)?,
+        }
+        let is_stale = |path: &PathBuf| {
+            path != manifest && !self.filenames.iter().any(|new| path.ends_with(new))
+        };
+        Ok(old.into_iter().filter(is_stale).collect())
+    }
+
+    fn move_all(&self, moved: &mut Vec<PathBuf>, stale: &[PathBuf]) -> io::Result<()> {
         for filename in &self.filenames {
             let path = self.directory.join(filename);
             self.move_one(&self.staging.path().join(filename), &path)?;
             moved.push(path);
         }
-        Ok(())
+        for path in stale {
+            std::fs::remove_file(path).map_err(|error| at(path, error))?;
+        }
+        sync_directory(&self.directory)
     }
 
     fn move_one(&self, from: &Path, to: &Path) -> io::Result<()> {
-        if self.overwrite {
-            return std::fs::rename(from, to);
-        }
-        match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-            // A file system that cannot promise it: the directory was looked through before.
-            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) if !to.exists() => {
-                std::fs::rename(from, to)
+        let result = if self.overwrite {
+            std::fs::rename(from, to)
+        } else {
+            match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+                // A file system that cannot promise it: the directory was looked through before.
+                Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) if !to.exists() => {
+                    std::fs::rename(from, to)
+                }
+                result => result.map_err(io::Error::from),
             }
-            result => Ok(result?),
-        }
+        };
+        result.map_err(|error| at(to, error))
     }
+}
+
+/// The same error, with the path in it.
+fn at(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("`{}`: {error}", path.display()))
 }
 
 impl PartSink for DirectorySink {
     fn put(&mut self, part: SealedPart) -> io::Result<()> {
         let file = write_new(&self.staging.path().join(&part.filename), &part.data)?;
         self.filenames.push(part.filename);
-        self.syncer.as_ref().map_or(Ok(()), |syncer| syncer.sync(file))
+        match self.syncer.take() {
+            Some(syncer) if syncer.files.send(file).is_ok() => self.syncer = Some(syncer),
+            // It ends early only if a part could not be made durable.
+            Some(syncer) => syncer.finish()?,
+            None => {}
+        }
+        Ok(())
     }
 }
 
-/// A file of a bundle of that name, whole or not.
-fn existing(directory: &Path, name: &str) -> io::Result<Option<PathBuf>> {
+/// The files in `directory` that a bundle of that name would have: its manifest and its parts, of whatever count.
+pub fn bundle_files(directory: &Path, name: &str) -> io::Result<Vec<PathBuf>> {
     let (manifest, part) = (manifest_filename(name), format!("{name}.part."));
+    let is_index = |index: &[u8]| !index.is_empty() && index.iter().all(u8::is_ascii_digit);
+    let mut found = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let filename = entry?.file_name();
-        let is_index = |index: &[u8]| !index.is_empty() && index.iter().all(u8::is_ascii_digit);
         let bytes = filename.as_encoded_bytes();
-        if bytes == manifest.as_bytes() || bytes.strip_prefix(part.as_bytes()).is_some_and(is_index)
-        {
-            return Ok(Some(directory.join(filename)));
+        let index = bytes.strip_prefix(part.as_bytes());
+        if bytes == manifest.as_bytes() || index.is_some_and(is_index) {
+            found.push(directory.join(filename));
         }
     }
-    Ok(None)
-}
-
-/// Removes a manifest; gives the parts that it lists and the new bundle does not have.
-fn remove_manifest(path: &Path, new: &[String]) -> io::Result<Vec<String>> {
-    let listed = match std::fs::read(path) {
-        Ok(text) => Manifest::parse(&text).map_or(Vec::new(), |old| old.contents().parts.clone()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    remove_if_there(path)?;
-    Ok(listed
-        .into_iter()
-        .map(|part| part.filename)
-        .filter(|filename| !new.contains(filename))
-        .collect())
-}
-
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
-    }
+    found.sort();
+    Ok(found)
 }
 
 fn write_new(path: &Path, data: &[u8]) -> io::Result<File> {
@@ -183,13 +197,6 @@ impl Syncer {
         let thread =
             std::thread::spawn(move || waiting.into_iter().try_for_each(|file| file.sync_all()));
         Syncer { files, thread }
-    }
-
-    /// An error of an earlier file may be told here, or by `finish`.
-    fn sync(&self, file: File) -> io::Result<()> {
-        // The thread ends early only if a file could not be made durable; `finish` has the reason.
-        let _ = self.files.send(file);
-        Ok(())
     }
 
     fn finish(self) -> io::Result<()> {

@@ -71,9 +71,10 @@ impl Error {
     /// Whether the bundle is at fault: it does not hold what its manifest says. Otherwise reading or writing failed.
     pub fn is_mismatch(&self) -> bool {
         match self {
-            Error::Part { source, .. } => {
-                matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::FileTooLarge)
-            }
+            Error::Part { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::FileTooLarge | io::ErrorKind::InvalidInput
+            ),
             Error::Nothing(source) => source.is_mismatch(),
             Error::Sink(_) => false,
             _ => true,

@@ -11,6 +11,9 @@ use crate::parts::PartSource;
 use crate::read::{archive, inflate, parts};
 use crate::{Error, Event};
 
+/// How many parts are checked at the same time.
+const MOST_CHECKERS: usize = 4;
+
 /// What opens a bundle.
 #[derive(Debug)]
 pub struct UnpackOptions<'a> {
@@ -115,7 +118,10 @@ fn check_parts(
             }
         }
     };
-    std::thread::scope(|scope| (0..jobs.max(1)).for_each(|_| drop(scope.spawn(check))));
+    // More would not be faster than a disk, and each may hold a part of the greatest length.
+    std::thread::scope(|scope| {
+        (0..jobs.clamp(1, MOST_CHECKERS)).for_each(|_| drop(scope.spawn(check)))
+    });
     let (actual, mut bad) = found.into_inner().unwrap_or_default();
     bad.sort_by_key(|(index, _)| *index);
     let mut bad: Vec<_> = bad.into_iter().map(|(_, error)| error).collect();

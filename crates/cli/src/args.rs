@@ -52,14 +52,21 @@ impl Command {
     }
 }
 
-/// `10GiB`, `1.5G` or `512 MB`: never a bare number, whose unit one would have to guess.
+/// `10GiB` or `512MB`: never a bare number, nor a bare `G`, which means one thing to some tools and another to others.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
-    let wanted = "a size has a unit: `10GiB`, `512MiB`, `1000000B`";
-    if text.trim_end().ends_with(|c: char| c.is_ascii_digit()) {
-        return Err(wanted.to_owned());
+    let wanted = || "a size has a unit: `10GiB`, `512MB`, `1000000B`".to_owned();
+    if !text.trim_end().ends_with('B') {
+        return Err(wanted());
     }
-    ByteSize::from_str(text).map(|size| size.as_u64()).map_err(|_| wanted.to_owned())
+    match ByteSize::from_str(text).map(|size| size.as_u64()) {
+        Ok(size) if size <= MAX_SIZE => Ok(size),
+        Ok(_) => Err("no file is that long".to_owned()),
+        Err(_) => Err(wanted()),
+    }
 }
+
+/// What a file's length can be, and a manifest tell.
+const MAX_SIZE: u64 = i64::MAX as u64;
 
 /// A path, or nothing: clap's own parser takes a variable that is set to nothing for a mistake.
 pub(crate) fn path() -> impl TypedValueParser<Value = PathBuf> {
@@ -121,6 +128,8 @@ mod tests {
             ("512MB", Some(512_000_000)),
             ("7B", Some(7)),
             ("10", None),
+            ("10G", None),
+            ("16EiB", None),
             ("10 ", None),
             ("", None),
             ("GiB", None),

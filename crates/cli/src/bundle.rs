@@ -1,7 +1,8 @@
 //! A bundle that exists: its manifest, read from the file that names it, and whether to believe it.
 
-use std::fs::File;
+use std::fs;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -11,6 +12,7 @@ use baler_manifest::{
 use getrandom::SysRng;
 
 use crate::exit::Trouble;
+use crate::interrupt::open_waiting;
 use crate::keys::{KeyArgs, UserKey};
 use crate::report::Console;
 
@@ -24,8 +26,9 @@ pub(crate) struct Bundle {
 pub(crate) struct Opened {
     pub(crate) key: CipherKey,
     pub(crate) iv: CipherIv,
-    /// Who signed the manifest, as far as the key tells: the user's own is also the one that signs.
-    signer: Option<PublicKey>,
+    /// The public half of the key that opened it.
+    own: PublicKey,
+    opened_as: OpenedAs,
 }
 
 /// What is known of a manifest's signature.
@@ -55,6 +58,19 @@ impl Trust {
 }
 
 impl Bundle {
+    /// What there is to say of a signature that cannot be checked.
+    pub(crate) fn unchecked(&self) -> String {
+        let path = self.path.display();
+        format!("the signature of `{path}` cannot be checked: the key is EC2's, not the signer's")
+    }
+
+    /// Whether `path` is one of the bundle's own files, under whatever name.
+    pub(crate) fn has(&self, path: &Path) -> bool {
+        let parts = self.manifest.contents().parts.iter();
+        let mut files = parts.map(|part| self.directory().join(&part.filename));
+        is_same(&self.path, path) || files.any(|file| is_same(&file, path))
+    }
+
     pub(crate) fn read(path: &Path) -> anyhow::Result<Bundle> {
         let reading = || format!("reading the manifest `{}`", path.display());
         if path.is_dir() {
@@ -66,7 +82,7 @@ impl Bundle {
             .into());
         }
         let mut text = Vec::new();
-        let file = File::open(path).with_context(reading)?;
+        let file = open_waiting(path).with_context(reading)?;
         file.take(baler_manifest::MAX_SIZE as u64 + 1)
             .read_to_end(&mut text)
             .with_context(reading)?;
@@ -105,8 +121,7 @@ impl Bundle {
             };
             anyhow!(error).context(trouble)
         })?;
-        let signer = (opened_as == OpenedAs::User).then(|| user.key.public().clone());
-        Ok(Opened { key, iv, signer })
+        Ok(Opened { key, iv, own: user.key.public().clone(), opened_as })
     }
 
     /// Checks the signature with the certificate that was given, else with the user's own key.
@@ -114,15 +129,25 @@ impl Bundle {
     /// # Errors
     /// A certificate that does not belong to the user's key.
     pub(crate) fn trust(&self, keys: &KeyArgs, opened: Option<&Opened>) -> anyhow::Result<Trust> {
-        let own = opened.and_then(|opened| opened.signer.clone());
-        let signer = match (keys.certificate()?, own) {
-            (Some(certificate), Some(own)) if certificate != own => {
-                return Err(Trouble::failed("the certificate does not belong to the key that opens the bundle")
-                    .hint("pass the certificate that was made for this key, or leave --cert (EC2_CERT) away")
-                    .into());
+        let signer = match (keys.certificate()?, opened) {
+            (Some(certificate), Some(Opened { own, opened_as: OpenedAs::User, .. }))
+                if certificate != *own =>
+            {
+                return Err(Trouble::failed(
+                    "the certificate does not belong to the key that opens the bundle",
+                )
+                .hint("pass the certificate that was made for this key, or leave --cert (EC2_CERT) away")
+                .into());
             }
-            (Some(signer), _) | (None, Some(signer)) => signer,
-            (None, None) => return Ok(Trust::Unchecked),
+            (Some(certificate), _) => certificate,
+            (None, Some(Opened { own, opened_as: OpenedAs::User, .. })) => own.clone(),
+            // What opened as EC2's may have been signed by the same key all the same: someone's own cloud.
+            (None, Some(Opened { own, .. }))
+                if self.manifest.check_signature(own) == SignatureCheck::Valid =>
+            {
+                own.clone()
+            }
+            (None, _) => return Ok(Trust::Unchecked),
         };
         Ok(match self.manifest.check_signature(&signer) {
             SignatureCheck::Valid => Trust::Valid,
@@ -130,6 +155,12 @@ impl Bundle {
             SignatureCheck::Mismatch => Trust::Broken,
         })
     }
+}
+
+/// Whether two paths lead to the same file.
+pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
+    let id = |path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
+    id(one).is_some_and(|one| Some(one) == id(other))
 }
 
 /// The user's key, which a job cannot do without.

@@ -1,7 +1,10 @@
 //! Interrupting: the first signal ends the work in order, the second at once.
 
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 
@@ -97,7 +100,13 @@ impl<S: PartSink> PartSink for Interruptible<&mut S> {
     }
 }
 
-/// Standard input or output that does not wait past an interrupt for the other end of a pipe.
+/// Opens a small file that is read whole: it may be a pipe, whose writer has not come yet and never may.
+pub(crate) fn open_waiting(path: &Path) -> io::Result<Waiting<File>> {
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    OpenOptions::new().read(true).custom_flags(nonblocking).open(path).map(Waiting)
+}
+
+/// Standard input or output, or another pipe, that does not wait past an interrupt for the other end of a pipe.
 pub(crate) struct Waiting<T>(pub(crate) T);
 
 impl<T: AsFd> Waiting<T> {

@@ -1,7 +1,9 @@
 //! The user's key and certificate: where they are, and how they are read and made.
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{Read, Write};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -13,10 +15,11 @@ use zeroize::Zeroizing;
 
 use crate::args;
 use crate::exit::Trouble;
+use crate::interrupt::open_waiting;
 use crate::report::Console;
 
 /// A key or certificate file is a few KiB.
-const MAX_FILE: u64 = 1 << 20;
+const MAX_FILE: u64 = 64 << 10;
 /// What the classic tools' users have, and every EC2 has read.
 pub(crate) const DEFAULT_BITS: usize = 2048;
 /// Nobody checks it; it should not be in the way.
@@ -113,8 +116,9 @@ impl KeyArgs {
             let end = if end > 0 && text[end - 1] == b'\r' { end - 1 } else { end };
             return Ok(Passphrase::from(text.drain(..end).collect::<Vec<u8>>()));
         }
-        if let Ok(text) = std::env::var(PASSPHRASE_VARIABLE) {
-            return Ok(Passphrase::from(text));
+        // An empty variable is none, as everywhere.
+        if let Some(text) = std::env::var_os(PASSPHRASE_VARIABLE).filter(|text| !text.is_empty()) {
+            return Ok(Passphrase::from(text.into_vec()));
         }
         rpassword::prompt_password(format!("Passphrase of {}: ", key.display()))
             .map(Passphrase::from)
@@ -141,7 +145,7 @@ fn read(path: &Path, what: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let reading = || format!("reading the {what} `{}`", path.display());
     // Room for all of it from the start: a vector that grows leaves copies behind.
     let mut text = Zeroizing::new(Vec::with_capacity(MAX_FILE as usize));
-    let file = File::open(path).with_context(reading)?;
+    let file = open_waiting(path).with_context(reading)?;
     file.take(MAX_FILE).read_to_end(&mut text).with_context(reading)?;
     Ok(text)
 }
@@ -173,8 +177,14 @@ pub(crate) fn default_paths() -> anyhow::Result<(PathBuf, PathBuf)> {
     Ok((directory.join("key.pem"), directory.join("cert.pem")))
 }
 
-/// Makes a key and its certificate; neither file may exist.
+/// Makes a key and its certificate; neither file may exist, and they are two.
 pub(crate) fn create(key_path: &Path, cert_path: &Path, bits: usize) -> anyhow::Result<PrivateKey> {
+    if key_path == cert_path {
+        let path = key_path.display();
+        return Err(
+            Trouble::usage(format!("`{path}` cannot be both the key and the certificate")).into()
+        );
+    }
     for path in [key_path, cert_path] {
         if path.symlink_metadata().is_ok() {
             return Err(Trouble::failed(format!(
@@ -207,7 +217,12 @@ fn directory_of(path: &Path) -> &Path {
 fn write_new(path: &Path, text: &[u8], mode: u32) -> anyhow::Result<()> {
     let writing = || format!("writing `{}`", path.display());
     let permissions = Permissions::from_mode(mode);
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push(".");
     let mut file = tempfile::Builder::new()
+        .prefix(&prefix)
+        .suffix(".partial")
         .permissions(permissions)
         .tempfile_in(directory_of(path))
         .with_context(writing)?;

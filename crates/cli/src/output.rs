@@ -43,6 +43,10 @@ pub(crate) fn open(path: &Path, name: &str, overwrite: bool) -> anyhow::Result<B
             Err(error @ Error::Exists { .. }) => Err(error).context(
                 Trouble::failed("creating the image").hint("pass --force to overwrite it"),
             ),
+            Err(error @ Error::Create { .. }) => Err(error).context(
+                Trouble::failed("creating the image")
+                    .hint("the directory has to exist, and to be yours to write to"),
+            ),
             sink => Ok(Box::new(sink?)),
         },
     }

@@ -26,10 +26,13 @@ pub(crate) fn count(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Text from a manifest or a file name, without what would move the cursor or change colours.
+/// Text from a manifest or a file name, without what would move the cursor, change colours, or show letters in another
+/// order than they have.
 pub(crate) fn plain(text: &str) -> String {
-    let escape =
-        |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    let is_hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    let escape = |c: char| {
+        if c.is_control() || is_hidden(c) { c.escape_default().to_string() } else { c.to_string() }
+    };
     text.chars().map(escape).collect()
 }
 
@@ -199,6 +202,7 @@ mod tests {
     #[test]
     fn nothing_moves_the_cursor() {
         assert_eq!(plain("a\x1b[2Jb\r\n"), "a\\u{1b}[2Jb\\r\\n");
+        assert_eq!(plain("a\u{202e}b\u{200b}"), "a\\u{202e}b\\u{200b}");
         assert_eq!(plain("größe"), "größe");
     }
 }

@@ -94,4 +94,4 @@ pub use name::{MAX_NAME, NameError, check_name};
 pub use open::{OpenedAs, open};
 pub use parse::{MAX_SIZE, ParseError};
 pub use rsa::rand_core;
-pub use write::{WriteError, write};
+pub use write::{WriteError, check_draft, write};

@@ -202,6 +202,26 @@ impl Xml {
 }
 
 /// Refuses what EC2 would, and what would not be read back as it is.
+/// Checks that [`write()`] will take `contents`, as far as that is known before they are complete: the digests, the
+/// lengths, the secrets and the parts are not looked at.
+///
+/// # Errors
+///
+/// Those of [`write()`].
+pub fn check_draft(contents: &Contents) -> Result<(), WriteError> {
+    let draft = Contents {
+        size: 0,
+        bundled_size: 0,
+        ec2_key: vec![0],
+        ec2_iv: vec![0],
+        user_key: Vec::new(),
+        user_iv: Vec::new(),
+        parts: vec![crate::Part { filename: "part".to_owned(), digest: contents.digest }],
+        ..contents.clone()
+    };
+    check(&draft).map(drop)
+}
+
 fn check(contents: &Contents) -> Result<AccountId, WriteError> {
     check_name(&contents.name).map_err(WriteError::Name)?;
     // The reader drops the white space around a text.

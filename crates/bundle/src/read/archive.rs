@@ -12,6 +12,8 @@ use super::Piece;
 use crate::stage::tar::{BLOCK, MAP_IN_EXTENSION, MAP_IN_HEADER};
 use crate::{Error, Event};
 
+/// Before the image's own: a writer has one or two, for what its fields are too short for.
+const MAX_HEADERS: usize = 16;
 /// Of pax records, long names and maps in text; a map of a million extents fits.
 const MAX_TEXT: u64 = 48 << 20;
 /// Of a map: 40 GiB of image with every other 4 KiB a hole.
@@ -174,7 +176,7 @@ impl Member {
 
     fn any(stream: &mut Stream<'_>) -> Result<Member, Error> {
         let mut pax = Pax::default();
-        loop {
+        for _ in 0..MAX_HEADERS {
             let header = stream.block()?;
             check_sum(&header)?;
             let mut stored = number(&header[124..136], "size")?;
@@ -196,6 +198,7 @@ impl Member {
                 other => return Err(wrong(format!("its member is {}, not a file", kind(other)))),
             }
         }
+        Err(wrong(format!("{MAX_HEADERS} headers, and no member behind them")))
     }
 
     fn sparse(len: u64, stored: u64, map: Vec<Extent>) -> Result<Member, Error> {
@@ -279,8 +282,11 @@ fn old_gnu_map(header: &[u8; BLOCK], stream: &mut Stream<'_>) -> Result<Vec<Exte
     let mut more = header[482] != 0;
     while more {
         let block = stream.block()?;
-        pairs(&block[..MAP_IN_EXTENSION * 24])?;
         more = block[504] != 0;
+        if more && block[..24].iter().all(|&byte| byte == 0) {
+            return Err(wrong("the sparse map goes on behind its end"));
+        }
+        pairs(&block[..MAP_IN_EXTENSION * 24])?;
     }
     Ok(map)
 }

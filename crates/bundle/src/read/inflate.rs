@@ -27,7 +27,8 @@ const MAX_HEADER: usize = 8 << 10;
 /// How many markers that are data a MiB may have; text has none, what was compressed before may have several.
 const MOST_JOINED: usize = 32;
 /// A final stored block of eight bytes. Put behind a segment it ends the segment's stream; that it comes out at the
-/// right place shows that nothing ended the stream before.
+/// right place shows that nothing ended the stream before. (Unless somebody took pains to end it with these very bytes;
+/// the image's digest tells on him.)
 const SEAL: [u8; 13] = [1, 8, 0, 0xf7, 0xff, 0x3c, 0xa9, 0x51, 0xe6, 0x07, 0xd2, 0x8f, 0x74];
 
 /// Inflates what comes out of `input` into `output`, on `jobs` threads where that is possible.

@@ -5,16 +5,19 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::Context;
-use baler_bundle::{DirectorySink, Event, Level, PackOptions, Packed, bundled_size_bound, pack};
+use baler_bundle::{
+    DirectorySink, Event, Level, PackOptions, Packed, bundle_files, bundled_size_bound, pack,
+};
 use baler_image::Image;
 use baler_manifest::{
     AccountId, BlockDeviceMapping, Bundler, CipherIv, CipherKey, Contents, Ec2Key, ImageType,
-    PrivateKey, PublicKey, check_name,
+    PrivateKey, PublicKey, check_draft, check_name,
 };
 use getrandom::SysRng;
 use serde_json::json;
 
 use crate::args;
+use crate::bundle::is_same;
 use crate::cmd::mapping;
 use crate::exit::{Exit, Trouble};
 use crate::input::{self, Input};
@@ -79,12 +82,12 @@ pub(crate) struct Args {
     #[command(flatten)]
     keys: KeyArgs,
 
-    /// EC2's certificate, for a cloud or a region whose key is not built in
-    #[arg(long, value_name = "FILE", env = "EUCALYPTUS_CERT", value_parser = args::path(), help_heading = "Keys")]
+    /// EC2's certificate, for a cloud or a region whose key is not built in [else: $EUCALYPTUS_CERT, unless a --region is given]
+    #[arg(long, value_name = "FILE", help_heading = "Keys")]
     ec2_cert: Option<PathBuf>,
 
-    /// The region where the image will be registered: it decides which of EC2's keys can open it
-    #[arg(long, env = "AWS_REGION", help_heading = "Keys")]
+    /// The region where the image will be registered: it decides which of EC2's keys can open it [else: $AWS_REGION, $AWS_DEFAULT_REGION]
+    #[arg(long, help_heading = "Keys")]
     region: Option<String>,
 
     /// The kernel to boot with, aki-…
@@ -130,6 +133,7 @@ impl Args {
         let (dry_run, allow_large, json, len) =
             (self.dry_run, self.allow_large, self.json, self.size);
         let mut plan = self.plan(console)?;
+        plan.check_directory()?;
         let mut input = input::open(&plan.image, len, console)?;
         check_size(input.image().len(), &plan.image, allow_large)?;
         warn_if_in_use(&input, &plan.image, console);
@@ -169,7 +173,7 @@ impl Args {
             }
             None => {}
         }
-        let (ec2, ec2_name) = ec2_key(keys::named(&self.ec2_cert), self.region.as_deref())?;
+        let (ec2, ec2_name) = ec2_key(self.ec2_cert, self.region)?;
         let name = self.name.map_or_else(|| default_name(&self.image), Ok)?;
         check_name(&name).with_context(|| {
             Trouble::usage(format!("`{name}` cannot be a bundle's name"))
@@ -220,6 +224,7 @@ impl Args {
             user_iv: Vec::new(),
             parts: Vec::new(),
         };
+        check_draft(&manifest).context(Trouble::usage("the manifest could not be written"))?;
         let (image, directory, overwrite) = (self.image, self.directory, self.force);
         let (level, jobs, mtime) = (self.level, self.jobs.count(), now()?);
         Ok(Plan { image, directory, overwrite, level, jobs, mtime, user, ec2, ec2_name, manifest })
@@ -227,6 +232,31 @@ impl Args {
 }
 
 impl Plan {
+    /// Refuses what is in the way, before anything is read or made.
+    fn check_directory(&self) -> anyhow::Result<()> {
+        let files = match bundle_files(&self.directory, &self.manifest.name) {
+            Ok(files) => files,
+            // It is made later, or that says what is wrong with it.
+            Err(_) => return Ok(()),
+        };
+        if let Some(own) = files.iter().find(|file| is_same(file, &self.image)) {
+            return Err(Trouble::usage(format!(
+                "the image is a file of the bundle, `{}`",
+                own.display()
+            ))
+            .hint("choose another directory or another --name")
+            .into());
+        }
+        match files.first() {
+            Some(found) if !self.overwrite => {
+                Err(Trouble::failed(format!("`{}` exists", found.display()))
+                    .hint("pass --force to overwrite the bundle, or choose another --name")
+                    .into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Makes the bundle; the manifest is written last.
     fn bundle(
         &self,
@@ -360,18 +390,22 @@ fn warn_if_in_use(input: &Input, path: &Path, console: &Console) {
     }
 }
 
-/// The key that EC2 will open the bundle with, and what to call it.
+/// The key that EC2 will open the bundle with, and what to call it. What was typed goes before what is set: a forgotten
+/// certificate of another cloud must not make bundles that register and never boot.
 fn ec2_key(
-    certificate: Option<&Path>,
-    region: Option<&str>,
+    certificate: Option<PathBuf>,
+    region: Option<String>,
 ) -> anyhow::Result<(PublicKey, String)> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let certificate = match (certificate, &region) {
+        (None, None) => variable("EUCALYPTUS_CERT").map(PathBuf::from),
+        (certificate, _) => certificate,
+    };
     if let Some(path) = certificate {
-        return Ok((keys::read_certificate(path)?, format!("own (`{}`)", path.display())));
+        return Ok((keys::read_certificate(&path)?, format!("own (`{}`)", path.display())));
     }
-    let region = region.filter(|region| !region.is_empty()).map(str::to_owned);
-    let region = region
-        .or_else(|| std::env::var("AWS_DEFAULT_REGION").ok())
-        .filter(|region| !region.is_empty());
+    let set = || variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
+    let region = region.or_else(|| set().map(|region| region.to_string_lossy().into_owned()));
     let key = match region {
         Some(region) => {
             Ec2Key::for_region(&region).context(Trouble::usage("choosing EC2's key"))?
@@ -411,7 +445,7 @@ fn this_architecture() -> anyhow::Result<String> {
 
 /// Seconds since 1970; `SOURCE_DATE_EPOCH` stops the clock, as in other tools whose output shall be the same again.
 fn now() -> anyhow::Result<u64> {
-    if let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH") {
+    if let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|text| !text.is_empty()) {
         let seconds = text.to_str().and_then(|text| text.parse().ok());
         return seconds.ok_or_else(|| {
             Trouble::usage(format!(
@@ -456,7 +490,7 @@ fn in_the_way(error: std::io::Error) -> anyhow::Error {
     let trouble = Trouble::failed("writing the bundle");
     let trouble = match error.kind() {
         std::io::ErrorKind::AlreadyExists => {
-            trouble.hint("pass --force to overwrite it, or choose another --name")
+            trouble.hint("pass --force to overwrite the bundle, or choose another --name")
         }
         _ => trouble,
     };

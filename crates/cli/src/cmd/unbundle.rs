@@ -53,13 +53,24 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, console: &Console) -> anyhow::Result<Exit> {
+        if self.json && self.destination.as_os_str() == "-" {
+            return Err(Trouble::usage("standard output cannot hold both the image and the JSON")
+                .hint("name a file for the image, or leave --json away")
+                .into());
+        }
         let bundle = Bundle::read(&self.bundle.manifest)?;
         let user = required_key(&self.keys, console)?;
         let opened = bundle.open(&user, self.keys.certificate()?)?;
         let trust = bundle.trust(&self.keys, Some(&opened))?;
-        self.check_trust(trust, console)?;
+        self.check_trust(&bundle, trust, console)?;
 
         let contents = bundle.manifest.contents();
+        if bundle.has(&self.destination) {
+            let path = self.destination.display();
+            return Err(Trouble::usage(format!("`{path}` is a file of the bundle itself"))
+                .hint("name another file for the image")
+                .into());
+        }
         let sink = output::open(&self.destination, &contents.name, self.force)?;
         let sink = Box::new(Interruptible(sink));
         let source = Interruptible(DirectorySource::new(bundle.directory()));
@@ -81,7 +92,7 @@ impl Args {
         self.tell(contents.size, trust, console)
     }
 
-    fn check_trust(&self, trust: Trust, console: &Console) -> anyhow::Result<()> {
+    fn check_trust(&self, bundle: &Bundle, trust: Trust, console: &Console) -> anyhow::Result<()> {
         let path = self.bundle.manifest.display();
         let (what, hint) = match trust {
             Trust::Valid => return Ok(()),
@@ -92,12 +103,7 @@ impl Args {
                 ),
                 "",
             ),
-            Trust::Unchecked => (
-                format!(
-                    "the signature of `{path}` cannot be checked: its key is EC2's, not the signer's"
-                ),
-                "pass the signer's certificate with --cert; ",
-            ),
+            Trust::Unchecked => (bundle.unchecked(), "pass the signer's certificate with --cert; "),
         };
         if self.ignore_signature || self.keep_going {
             console.warn(&what);

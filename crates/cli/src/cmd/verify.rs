@@ -38,6 +38,12 @@ impl Args {
         let bundle = Bundle::read(&self.bundle.manifest)?;
         let opened = self.open(&bundle, console)?;
         let trust = bundle.trust(&self.keys, opened.as_ref())?;
+        if opened.is_some() && trust == Trust::Unchecked {
+            // Whoever has EC2's certificate can make a bundle that opens with its key.
+            return Err(Trouble::usage(bundle.unchecked())
+                .hint("pass the signer's certificate with --cert, or --no-key to check the parts alone")
+                .into());
+        }
         let contents = bundle.manifest.contents();
         let jobs = self.jobs.count();
         let options = opened.as_ref().map(|Opened { key, iv, .. }| UnpackOptions { key, iv, jobs });
@@ -62,7 +68,14 @@ impl Args {
         // A disk that cannot be read is no proof against the bundle.
         let unread = !trust.is_bad() && readable.clone().all(|error| !error.is_mismatch());
         let trouble = if unread { Trouble::failed } else { Trouble::mismatch };
-        Err(trouble(format!("`{path}` does not verify")).into())
+        let trouble = trouble(format!("`{path}` does not verify"));
+        Err(match found.parts.is_empty() {
+            true => trouble,
+            false => trouble.hint(
+                "copy the parts that are wrong again; `baler unbundle --keep-going` saves what is still there",
+            ),
+        }
+        .into())
     }
 
     /// Opens the bundle if there is something to open it with; a certificate alone says that it shall not be opened.
@@ -87,7 +100,12 @@ impl Args {
             Some(Err(error)) => ("wrong", Some(report::chain(error))),
         };
         if self.json {
-            let good = found.is_good() && !trust.is_bad();
+            // Without a signature nobody knows whose digests the parts were compared with.
+            let good = match trust {
+                _ if !found.is_good() => Some(false),
+                Trust::Unchecked => None,
+                trust => Some(!trust.is_bad()),
+            };
             return report::json(&json!({
                 "manifest": bundle.path.to_string_lossy(), "verifies": good, "signature": trust.word(),
                 "parts": all, "bad_parts": bad, "image": image.0, "image_error": image.1,

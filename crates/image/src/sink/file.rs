@@ -38,7 +38,8 @@ pub struct FileSink {
 impl FileSink {
     /// Prepares to write the image `path`, and creates the temporary file.
     ///
-    /// With `overwrite` the commit replaces a file that is there; if it is a symbolic link, the file that it names.
+    /// With `overwrite` the commit replaces a file that is there; if it is a symbolic link, the file that it names,
+    /// or the link itself if it leads nowhere.
     /// Without, a file that is there is [`Error::Exists`] now, and an error of the commit if it comes to be there
     /// meanwhile. A directory, a device or the like is never replaced: [`Error::Kind`].
     pub fn create(path: &Path, overwrite: bool) -> Result<FileSink, Error> {
