@@ -217,11 +217,6 @@ impl Started {
         run("sh", ["-c", &format!("kill -{signal} {}", self.child.id())]);
     }
 
-    /// Whether a signal of that number was sent to it and has not reached it.
-    pub fn has_pending(&self, signal: u32) -> bool {
-        self.signals("ShdPnd:").is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
-    }
-
     fn signals(&self, line: &str) -> Option<u64> {
         let text = std::fs::read_to_string(self.proc().join("status")).ok()?;
         let mask = text.lines().find_map(|text| text.strip_prefix(line))?;

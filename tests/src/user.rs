@@ -100,8 +100,11 @@ impl User {
         capture(self.baler(["verify", "--key"]).arg(fixture::key("user")).arg(bundle).args(more))
     }
 
-    /// The names of what is in a directory of theirs, hidden or not, in order.
+    /// The names of what is in a directory of theirs, hidden or not, in order; none where there is no such directory.
     pub fn list(&self, directory: &str) -> Vec<String> {
+        if !self.path(directory).exists() {
+            return Vec::new();
+        }
         let entries = fs::read_dir(self.path(directory)).expect("a directory");
         let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
         let mut names: Vec<_> =

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, anyhow};
-use baler_manifest::{KeyError, Passphrase, PrivateKey, PublicKey, self_signed_certificate};
+use baler_manifest::{
+    Ec2Key, KeyError, Passphrase, PrivateKey, PublicKey, self_signed_certificate,
+};
 use getrandom::SysRng;
 use zeroize::Zeroizing;
 
@@ -139,6 +141,31 @@ pub(crate) fn read_certificate(path: &Path) -> anyhow::Result<PublicKey> {
     let file = read(path, "certificate")?;
     PublicKey::from_bytes(&file)
         .with_context(|| format!("reading the certificate `{}`", path.display()))
+}
+
+/// The key that EC2 will open the bundle with, and what to call it. What was typed goes before what is set: a forgotten
+/// certificate of another cloud must not make bundles that register and never boot.
+pub(crate) fn ec2_key(
+    certificate: Option<PathBuf>,
+    region: Option<String>,
+) -> anyhow::Result<(PublicKey, String)> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let certificate = match (certificate, &region) {
+        (None, None) => variable("EUCALYPTUS_CERT").map(PathBuf::from),
+        (certificate, _) => certificate,
+    };
+    if let Some(path) = certificate {
+        return Ok((read_certificate(&path)?, format!("own (`{}`)", path.display())));
+    }
+    let set = || variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
+    let region = region.or_else(|| set().map(|region| region.to_string_lossy().into_owned()));
+    let key = match region {
+        Some(region) => {
+            Ec2Key::for_region(&region).context(Trouble::usage("choosing EC2's key"))?
+        }
+        None => Ec2Key::Commercial,
+    };
+    Ok((key.public_key(), key.name().to_owned()))
 }
 
 fn read(path: &Path, what: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {

@@ -10,8 +10,8 @@ use baler_bundle::{
 };
 use baler_image::Image;
 use baler_manifest::{
-    AccountId, BlockDeviceMapping, Bundler, CipherIv, CipherKey, Contents, Ec2Key, ImageType,
-    PrivateKey, PublicKey, check_draft, check_name,
+    AccountId, BlockDeviceMapping, Bundler, CipherIv, CipherKey, Contents, ImageType, PrivateKey,
+    PublicKey, check_draft, check_name,
 };
 use getrandom::SysRng;
 use serde_json::json;
@@ -140,15 +140,15 @@ impl Args {
         if dry_run {
             return plan.print(&mut input, json);
         }
-        make_directory(&plan.directory)?;
-        space::check(&plan.directory, &mut input, plan.level, console)?;
-        let user = match plan.user.take() {
-            Some(user) => user.key,
-            None => make_first_key(console)?,
-        };
-        let sink = DirectorySink::create(&plan.directory, &plan.manifest.name, plan.overwrite)
-            .map_err(in_the_way)?;
-        let (path, packed) = plan.bundle(input, sink, &user, console)?;
+        let is_new = make_directory(&plan.directory)?;
+        let user = plan.user.take();
+        let made = plan.make(input, user, console).inspect_err(|_| {
+            if is_new {
+                // As far as it can be undone: a directory that is not empty stays.
+                let _ = fs::remove_dir(&plan.directory);
+            }
+        });
+        let (path, packed, user) = made?;
         tell(&plan, &path, &packed, &user, json, console)?;
         Ok(Exit::Done)
     }
@@ -173,7 +173,7 @@ impl Args {
             }
             None => {}
         }
-        let (ec2, ec2_name) = ec2_key(self.ec2_cert, self.region)?;
+        let (ec2, ec2_name) = keys::ec2_key(self.ec2_cert, self.region)?;
         let name = self.name.map_or_else(|| default_name(&self.image), Ok)?;
         check_name(&name).with_context(|| {
             Trouble::usage(format!("`{name}` cannot be a bundle's name"))
@@ -255,6 +255,20 @@ impl Plan {
             }
             _ => Ok(()),
         }
+    }
+
+    fn make(
+        &self,
+        mut input: Input,
+        user: Option<UserKey>,
+        console: &Console,
+    ) -> anyhow::Result<(PathBuf, Packed, PrivateKey)> {
+        space::check(&self.directory, &mut input, self.level, console)?;
+        let user = user.map_or_else(|| make_first_key(console), |user| Ok(user.key))?;
+        let sink = DirectorySink::create(&self.directory, &self.manifest.name, self.overwrite)
+            .map_err(in_the_way)?;
+        let (path, packed) = self.bundle(input, sink, &user, console)?;
+        Ok((path, packed, user))
     }
 
     /// Makes the bundle; the manifest is written last.
@@ -390,31 +404,6 @@ fn warn_if_in_use(input: &Input, path: &Path, console: &Console) {
     }
 }
 
-/// The key that EC2 will open the bundle with, and what to call it. What was typed goes before what is set: a forgotten
-/// certificate of another cloud must not make bundles that register and never boot.
-fn ec2_key(
-    certificate: Option<PathBuf>,
-    region: Option<String>,
-) -> anyhow::Result<(PublicKey, String)> {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    let certificate = match (certificate, &region) {
-        (None, None) => variable("EUCALYPTUS_CERT").map(PathBuf::from),
-        (certificate, _) => certificate,
-    };
-    if let Some(path) = certificate {
-        return Ok((keys::read_certificate(&path)?, format!("own (`{}`)", path.display())));
-    }
-    let set = || variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
-    let region = region.or_else(|| set().map(|region| region.to_string_lossy().into_owned()));
-    let key = match region {
-        Some(region) => {
-            Ec2Key::for_region(&region).context(Trouble::usage("choosing EC2's key"))?
-        }
-        None => Ec2Key::Commercial,
-    };
-    Ok((key.public_key(), key.name().to_owned()))
-}
-
 /// The image's file name, without what tells that it is compressed.
 fn default_name(image: &Path) -> anyhow::Result<String> {
     let name = image.file_name().filter(|_| image != Path::new("-")).and_then(|name| name.to_str());
@@ -458,7 +447,8 @@ fn now() -> anyhow::Result<u64> {
     Ok(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs()))
 }
 
-fn make_directory(path: &Path) -> anyhow::Result<()> {
+/// Makes the directory if it is not there; tells whether it was made.
+fn make_directory(path: &Path) -> anyhow::Result<bool> {
     match fs::create_dir(path) {
         Err(error) if !path.is_dir() => {
             let trouble = Trouble::failed(format!("creating the directory `{}`", path.display()));
@@ -471,7 +461,7 @@ fn make_directory(path: &Path) -> anyhow::Result<()> {
             };
             Err(error).context(trouble)
         }
-        _ => Ok(()),
+        result => Ok(result.is_ok()),
     }
 }
 
