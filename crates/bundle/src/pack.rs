@@ -133,7 +133,9 @@ pub fn estimate_bundled_size(image: &mut dyn Image, level: Level) -> io::Result<
         let len = (extent.len - skip).min(STEP as u64) as usize;
         image.read_at(&mut buffer[..len], extent.offset + skip)?;
         taken += len as u64;
-        made += deflater.deflate(&buffer[..len], false)?.len() as u64;
+        let mut stream = Vec::new();
+        deflater.deflate(&buffer[..len], false, &mut stream)?;
+        made += stream.len() as u64;
     }
     let guess = u128::from(stored) * u128::from(made) * 105 / (u128::from(taken.max(1)) * 100);
     Ok(bound.min(u64::try_from(guess).unwrap_or(bound)))

@@ -9,6 +9,7 @@
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::{Scope, ScopedJoinHandle};
 
 use libdeflater::{CompressionLvl, Compressor};
@@ -54,11 +55,31 @@ impl Default for Level {
     }
 }
 
+/// Large buffers that were used and will be again. The static binary's allocator gives such back to the kernel at once
+/// and takes the next one page by page, which costs a tenth of the time at level 1.
+#[derive(Clone, Default)]
+struct Pool(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Pool {
+    fn take(&self) -> Vec<u8> {
+        let used = self.0.lock().ok().and_then(|mut used| used.pop());
+        used.unwrap_or_else(|| Vec::with_capacity(bound(BLOCK as u64) as usize))
+    }
+
+    fn give(&self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        if let Ok(mut used) = self.0.lock() {
+            used.push(buffer);
+        }
+    }
+}
+
 /// Writes what it is given to `W` as one gzip member.
 ///
 /// It has to be [finished](Gzip::finish); dropped without, it ends its threads and the member stays without an end.
 pub(crate) struct Gzip<'scope, W> {
     block: Vec<u8>,
+    pool: Pool,
     workers: Vec<SyncSender<Job>>,
     next: usize,
     collector: Option<ScopedJoinHandle<'scope, io::Result<W>>>,
@@ -87,16 +108,19 @@ impl<'scope, W: Write + Send + 'scope> Gzip<'scope, W> {
     ) -> Self {
         // Blocks go round the workers and are collected in the same order: no queue has to be sorted. Two blocks that
         // wait before each worker and two behind it keep it busy while another has a hard one.
+        let pool = Pool::default();
         let (workers, outputs): (Vec<_>, Vec<_>) = (0..jobs.max(1))
             .map(|_| {
                 let (to_worker, jobs) = sync_channel(2);
                 let (to_collector, output) = sync_channel(2);
-                scope.spawn(move || work(level, &jobs, &to_collector));
+                let pool = pool.clone();
+                scope.spawn(move || work(level, pool, &jobs, &to_collector));
                 (to_worker, output)
             })
             .unzip();
-        let collector = scope.spawn(move || collect(&outputs, inner));
-        Gzip { block: Vec::with_capacity(BLOCK), workers, next: 0, collector: Some(collector) }
+        let used = pool.clone();
+        let collector = scope.spawn(move || collect(&outputs, &used, inner));
+        Gzip { block: pool.take(), pool, workers, next: 0, collector: Some(collector) }
     }
 
     /// Ends the member and gives back what it was written to.
@@ -106,7 +130,7 @@ impl<'scope, W: Write + Send + 'scope> Gzip<'scope, W> {
     }
 
     fn submit(&mut self, last: bool) -> io::Result<()> {
-        let next = if last { Vec::new() } else { Vec::with_capacity(BLOCK) };
+        let next = if last { Vec::new() } else { self.pool.take() };
         let data = std::mem::replace(&mut self.block, next);
         let worker = self.next % self.workers.len();
         self.next += 1;
@@ -147,24 +171,25 @@ fn lost() -> io::Error {
     io::Error::other("the compression was given up")
 }
 
-fn work(level: Level, jobs: &Receiver<Job>, output: &SyncSender<io::Result<Deflated>>) {
+fn work(level: Level, pool: Pool, jobs: &Receiver<Job>, output: &SyncSender<io::Result<Deflated>>) {
     let mut deflater = Deflater::new(level);
     for Job { data, last } in jobs {
-        let mut crc = crc32fast::Hasher::new();
+        let (mut crc, len, mut bytes) = (crc32fast::Hasher::new(), data.len(), pool.take());
         crc.update(&data);
-        let deflated = deflater.deflate(&data, last).map(|bytes| Deflated {
-            bytes,
-            crc,
-            len: data.len(),
-            last,
-        });
+        let deflated = deflater.deflate(&data, last, &mut bytes);
+        let deflated = deflated.map(|()| Deflated { bytes, crc, len, last });
+        pool.give(data);
         if output.send(deflated).is_err() {
             return;
         }
     }
 }
 
-fn collect<W: Write>(outputs: &[Receiver<io::Result<Deflated>>], mut inner: W) -> io::Result<W> {
+fn collect<W: Write>(
+    outputs: &[Receiver<io::Result<Deflated>>],
+    pool: &Pool,
+    mut inner: W,
+) -> io::Result<W> {
     inner.write_all(&HEADER)?;
     let mut crc = crc32fast::Hasher::new();
     let mut len = 0u32;
@@ -173,6 +198,7 @@ fn collect<W: Write>(outputs: &[Receiver<io::Result<Deflated>>], mut inner: W) -
         inner.write_all(&block.bytes)?;
         len = len.wrapping_add(block.len as u32);
         crc.combine(&block.crc);
+        pool.give(block.bytes);
         if block.last {
             break;
         }
@@ -200,29 +226,33 @@ impl Deflater {
         Deflater { compressor, walker: Walker::new(), scratch, zeros: None }
     }
 
-    /// Deflates `block`, with an open end unless it is the `last` of its stream.
-    pub(crate) fn deflate(&mut self, block: &[u8], last: bool) -> io::Result<Vec<u8>> {
+    /// Deflates `block` into `stream`, which is empty, with an open end unless it is the `last` of its stream.
+    pub(crate) fn deflate(
+        &mut self,
+        block: &[u8],
+        last: bool,
+        stream: &mut Vec<u8>,
+    ) -> io::Result<()> {
         let is_zeros = block.len() == BLOCK && block.iter().all(|&byte| byte == 0);
         if let (true, false, Some(zeros)) = (is_zeros, last, &self.zeros) {
-            return Ok(zeros.clone());
+            stream.extend_from_slice(zeros);
+            return Ok(());
         }
         let len = self
             .compressor
             .deflate_compress(block, &mut self.scratch)
             .map_err(|_| io::Error::other("the compressor's own bound was too small"))?;
-        // Room for what `open_end` adds.
-        let mut stream = Vec::with_capacity(len + 1 + MARKER.len());
         stream.extend_from_slice(&self.scratch[..len]);
         if !last {
-            let end = self.walker.last_block(&stream, block).ok_or_else(|| {
+            let end = self.walker.last_block(stream, block).ok_or_else(|| {
                 io::Error::other("the compressor made a stream that cannot be followed")
             })?;
-            open_end(&mut stream, end);
+            open_end(stream, end);
             if is_zeros {
                 self.zeros = Some(stream.clone());
             }
         }
-        Ok(stream)
+        Ok(())
     }
 }
 
