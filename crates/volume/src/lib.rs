@@ -1,0 +1,1 @@
+//! A live root becomes an image: walk, filter, layout, boot chain.
