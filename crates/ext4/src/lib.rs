@@ -4,6 +4,39 @@ use std::io;
 
 mod tree;
 
+mod options;
+
+mod plan;
+
+mod geometry;
+
+mod allocate;
+
+mod census;
+
+mod stream;
+
+mod superblock;
+
+mod inode;
+
+mod extents;
+
+mod directory;
+
+mod hash;
+
+mod xattr;
+
+mod raw;
+
+mod error;
+
+pub use error::Error;
+pub use hash::HashVersion;
+pub use options::{Options, Profile};
+pub use plan::{Plan, Usage};
+pub use stream::FileSystem;
 pub use tree::{DataRange, Device, FileData, Kind, Meta, NodeId, Time, Tree, TreeError, Xattr};
 
 /// Where the data of a tree's files comes from.

@@ -378,6 +378,11 @@ impl Tree {
     }
 }
 
+/// A path for a message: what is not printable is escaped.
+pub(crate) fn escaped(path: &[u8]) -> impl std::fmt::Display {
+    String::from_utf8_lossy(path).escape_debug().to_string()
+}
+
 impl NodeId {
     pub(crate) fn index(self) -> usize {
         self.0 as usize

@@ -34,19 +34,20 @@ pub(crate) fn is_zero(bytes: &[u8]) -> bool {
 }
 
 /// Extents as they are found: ascending ranges, merged where the hole between them is too small to keep.
-pub(crate) struct Runs {
+#[derive(Debug)]
+pub struct Runs {
     extents: Vec<Extent>,
     smallest_hole: u64,
 }
 
 impl Runs {
     /// Merges two ranges unless at least `smallest_hole` bytes, and 1 or more, are between them.
-    pub(crate) fn new(smallest_hole: u64) -> Runs {
+    pub fn new(smallest_hole: u64) -> Runs {
         Runs { extents: Vec::new(), smallest_hole }
     }
 
     /// Adds the range from `start` to `end`, which does not begin before the ranges added earlier and is not empty.
-    pub(crate) fn push(&mut self, start: u64, end: u64) {
+    pub fn push(&mut self, start: u64, end: u64) {
         debug_assert!(start < end);
         if let Some(last) = self.extents.last_mut()
             && start.saturating_sub(last.end()) < self.smallest_hole
@@ -57,7 +58,8 @@ impl Runs {
         }
     }
 
-    pub(crate) fn into_extents(self) -> Vec<Extent> {
+    /// The extents.
+    pub fn into_extents(self) -> Vec<Extent> {
         self.extents
     }
 }

@@ -25,7 +25,7 @@ pub trait Image: Send {
 }
 
 /// Refuses a read that is not inside an image of `len` bytes; every implementation begins with it.
-pub(crate) fn check_inside(buf: &[u8], offset: u64, len: u64) -> io::Result<()> {
+pub fn check_inside(buf: &[u8], offset: u64, len: u64) -> io::Result<()> {
     match offset.checked_add(buf.len() as u64) {
         Some(end) if end <= len => Ok(()),
         _ => Err(io::Error::new(

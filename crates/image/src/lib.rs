@@ -81,9 +81,9 @@ mod size;
 
 pub use compression::Compression;
 pub use error::Error;
-pub use extent::Extent;
+pub use extent::{Extent, Runs};
 pub use file::{FileImage, open_file};
-pub use image::Image;
+pub use image::{Image, check_inside};
 pub use measure::measure;
 pub use sink::{DeviceSink, Discard, FileSink, ImageSink, StreamSink};
 pub use stream::StreamImage;

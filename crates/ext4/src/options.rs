@@ -1,0 +1,105 @@
+//! What a file system is to be like.
+
+use uuid::Uuid;
+
+use crate::{HashVersion, Time};
+
+/// What a file system is to be like; the same tree and the same options give the same bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The length in bytes; what does not fill a block is left over at the end.
+    pub len: u64,
+    /// 1,024, 2,048 or 4,096 bytes.
+    pub block_size: u32,
+    /// A power of two from 128 bytes, which have no room for nanoseconds nor years after 2038, to the block size.
+    pub inode_size: u16,
+    /// One inode for so many bytes; the tree gets what it needs in any case.
+    pub bytes_per_inode: u32,
+    /// What only root may fill, in blocks.
+    pub reserved_blocks: u64,
+    /// What old readers can read.
+    pub profile: Profile,
+    /// Block numbers of 64 bits, which only file systems of 16 TiB need; not with [`Profile::GrubLegacy`].
+    pub is_64bit: bool,
+    /// At most 16 bytes.
+    pub label: Vec<u8>,
+    /// The identifier by which the file system is mounted.
+    pub uuid: Uuid,
+    /// What the hashes of names in large directories depend on.
+    pub hash_seed: Uuid,
+    /// Which hash large directories use.
+    pub hash_version: HashVersion,
+    /// The bits of the superblock's `s_default_mount_opts`.
+    pub default_mount_options: u32,
+    /// What the kernel does about errors, the superblock's `s_errors`: 1 go on, 2 remount read-only, 3 panic.
+    pub on_error: u16,
+    /// When the file system was made.
+    pub created: Time,
+}
+
+/// Which readers a file system is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// Linux since 3.6 and GRUB 2: checksums of all metadata, groups packed together.
+    #[default]
+    Modern,
+    /// GRUB 0.97 and PV-GRUB, and Linux since 2.6.28: extents, and nothing else that ext3 lacks.
+    GrubLegacy,
+}
+
+impl Profile {
+    /// The inode size where nothing else decides: GRUB 0.97 as it was released knows only the small ones.
+    pub fn inode_size(self) -> u16 {
+        match self {
+            Profile::Modern => 256,
+            Profile::GrubLegacy => 128,
+        }
+    }
+}
+
+impl Options {
+    /// What `mke2fs` makes of a disk of this length, without a label.
+    pub fn new(len: u64, profile: Profile, uuid: Uuid, hash_seed: Uuid, created: Time) -> Options {
+        Options {
+            len,
+            block_size: 4096,
+            inode_size: profile.inode_size(),
+            bytes_per_inode: 16384,
+            reserved_blocks: len / 4096 / 20,
+            profile,
+            is_64bit: false,
+            label: Vec::new(),
+            uuid,
+            hash_seed,
+            hash_version: HashVersion::default(),
+            default_mount_options: Options::USER_XATTR | Options::ACL,
+            on_error: 1,
+            created,
+        }
+    }
+
+    /// `user_xattr` in [`Options::default_mount_options`].
+    pub const USER_XATTR: u32 = 0x4;
+    /// `acl` in [`Options::default_mount_options`].
+    pub const ACL: u32 = 0x8;
+}
+
+/// Bits of the superblock's three words of features.
+pub(crate) mod features {
+    pub(crate) const HAS_JOURNAL: u32 = 0x4;
+    pub(crate) const EXT_ATTR: u32 = 0x8;
+    pub(crate) const RESIZE_INODE: u32 = 0x10;
+    pub(crate) const DIR_INDEX: u32 = 0x20;
+
+    pub(crate) const FILETYPE: u32 = 0x2;
+    pub(crate) const EXTENTS: u32 = 0x40;
+    pub(crate) const BIT64: u32 = 0x80;
+    pub(crate) const FLEX_BG: u32 = 0x200;
+
+    pub(crate) const SPARSE_SUPER: u32 = 0x1;
+    pub(crate) const LARGE_FILE: u32 = 0x2;
+    pub(crate) const HUGE_FILE: u32 = 0x8;
+    pub(crate) const DIR_NLINK: u32 = 0x20;
+    pub(crate) const EXTRA_ISIZE: u32 = 0x40;
+    pub(crate) const METADATA_CSUM: u32 = 0x400;
+}
