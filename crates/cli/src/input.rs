@@ -150,3 +150,37 @@ impl Read for Counted {
         Ok(len)
     }
 }
+
+/// EC2's limit for the root of an S3-backed AMI.
+const MAX_IMAGE: u64 = 10 << 30;
+
+/// Refuses an image that EC2 would refuse.
+pub(crate) fn check_size(len: u64, image: &Path, allow_large: bool) -> anyhow::Result<()> {
+    let image = image.display();
+    if len == 0 {
+        return Err(Trouble::failed(format!("the image `{image}` has 0 bytes"))
+            .hint("there is nothing to bundle; was it written yet?")
+            .into());
+    }
+    if len > MAX_IMAGE && !allow_large {
+        return Err(Trouble::failed(format!(
+            "the image `{image}` has {}, and EC2 takes at most 10 GiB",
+            size(len)
+        ))
+        .hint("make it smaller, or pass --allow-large if the bundle is not for EC2")
+        .into());
+    }
+    Ok(())
+}
+
+/// Warns of an image that may change while it is read.
+pub(crate) fn warn_if_in_use(input: &Input, path: &Path, console: &Console) {
+    if let Input::File(image) = input
+        && image.is_in_use().unwrap_or(false)
+    {
+        console.warn(&format!(
+            "`{}` is mounted or in use: what is written to it while it is bundled may tear the image",
+            path.display()
+        ));
+    }
+}

@@ -257,3 +257,15 @@ fn write_new(path: &Path, text: &[u8], mode: u32) -> anyhow::Result<()> {
     file.persist_noclobber(path).map_err(|error| error.error).with_context(writing)?;
     File::open(directory_of(path)).and_then(|directory| directory.sync_all()).with_context(writing)
 }
+
+/// Makes the first key of a user who has none.
+pub(crate) fn make_first_key(console: &Console) -> anyhow::Result<PrivateKey> {
+    let (key_path, cert_path) = default_paths()?;
+    let key = create(&key_path, &cert_path, DEFAULT_BITS)?;
+    console.warn(&format!(
+        "no key was given and there was none: a new one was made, `{}`",
+        key_path.display()
+    ));
+    console.hint("KEEP A COPY of it: without this key nobody but EC2 can ever open the bundles that are made with it");
+    Ok(key)
+}

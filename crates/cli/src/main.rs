@@ -7,6 +7,7 @@ mod exit;
 mod input;
 mod interrupt;
 mod keys;
+mod machine;
 mod output;
 mod report;
 mod space;

@@ -51,3 +51,21 @@ pub(crate) fn open(path: &Path, name: &str, overwrite: bool) -> anyhow::Result<B
         },
     }
 }
+
+/// Makes the directory if it is not there; tells whether it was made.
+pub(crate) fn make_directory(path: &Path) -> anyhow::Result<bool> {
+    match fs::create_dir(path) {
+        Err(error) if !path.is_dir() => {
+            let trouble = Trouble::failed(format!("creating the directory `{}`", path.display()));
+            let trouble = match error.kind() {
+                std::io::ErrorKind::NotFound => trouble.hint("the directory above it has to exist"),
+                std::io::ErrorKind::AlreadyExists => {
+                    trouble.hint("name a directory for the parts and the manifest")
+                }
+                _ => trouble,
+            };
+            Err(error).context(trouble)
+        }
+        result => Ok(result.is_ok()),
+    }
+}

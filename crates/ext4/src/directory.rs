@@ -65,7 +65,7 @@ impl Layout {
         let sum: usize = names.iter().map(|name| entry_len(name.name.len())).sum();
         let dots = 2 * entry_len(1);
         if sum + dots <= format.room() {
-            let leaves = Vec::from([0..names.len()]);
+            let leaves = std::iter::once(0..names.len()).collect();
             return Layout { format, order: numbered(), leaves, is_indexed: false };
         }
         let mut order = numbered();

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use anyhow::Context;
 use baler_bundle::{
@@ -23,11 +22,10 @@ use crate::exit::{Exit, Trouble};
 use crate::input::{self, Input};
 use crate::interrupt::Interruptible;
 use crate::keys::{self, KeyArgs, UserKey};
+use crate::machine;
+use crate::output;
 use crate::report::{self, Console, size};
 use crate::space;
-
-/// EC2's limit for the root of an S3-backed AMI.
-const MAX_IMAGE: u64 = 10 << 30;
 
 /// Bundle an image: compress, encrypt and split it, and sign the manifest
 ///
@@ -135,12 +133,12 @@ impl Args {
         let mut plan = self.plan(console)?;
         plan.check_directory()?;
         let mut input = input::open(&plan.image, len, console)?;
-        check_size(input.image().len(), &plan.image, allow_large)?;
-        warn_if_in_use(&input, &plan.image, console);
+        input::check_size(input.image().len(), &plan.image, allow_large)?;
+        input::warn_if_in_use(&input, &plan.image, console);
         if dry_run {
             return plan.print(&mut input, json);
         }
-        let is_new = make_directory(&plan.directory)?;
+        let is_new = output::make_directory(&plan.directory)?;
         let user = plan.user.take();
         let made = plan.make(input, user, console).inspect_err(|_| {
             if is_new {
@@ -205,7 +203,7 @@ impl Args {
                 .to_owned(),
                 release: env!("CARGO_PKG_VERSION_PATCH").to_owned(),
             },
-            architecture: self.arch.map_or_else(this_architecture, Ok)?,
+            architecture: self.arch.map_or_else(machine::architecture, Ok)?,
             mappings: self.mappings,
             kernel_id: self.kernel,
             ramdisk_id: self.ramdisk,
@@ -226,7 +224,7 @@ impl Args {
         };
         check_draft(&manifest).context(Trouble::usage("the manifest could not be written"))?;
         let (image, directory, overwrite) = (self.image, self.directory, self.force);
-        let (level, jobs, mtime) = (self.level, self.jobs.count(), now()?);
+        let (level, jobs, mtime) = (self.level, self.jobs.count(), machine::now()?);
         Ok(Plan { image, directory, overwrite, level, jobs, mtime, user, ec2, ec2_name, manifest })
     }
 }
@@ -264,7 +262,7 @@ impl Plan {
         console: &Console,
     ) -> anyhow::Result<(PathBuf, Packed, PrivateKey)> {
         space::check(&self.directory, &mut input, self.level, console)?;
-        let user = user.map_or_else(|| make_first_key(console), |user| Ok(user.key))?;
+        let user = user.map_or_else(|| keys::make_first_key(console), |user| Ok(user.key))?;
         let sink = DirectorySink::create(&self.directory, &self.manifest.name, self.overwrite)
             .map_err(in_the_way)?;
         let (path, packed) = self.bundle(input, sink, &user, console)?;
@@ -375,35 +373,6 @@ fn tell(
     }))
 }
 
-fn check_size(len: u64, image: &Path, allow_large: bool) -> anyhow::Result<()> {
-    let image = image.display();
-    if len == 0 {
-        return Err(Trouble::failed(format!("the image `{image}` has 0 bytes"))
-            .hint("there is nothing to bundle; was it written yet?")
-            .into());
-    }
-    if len > MAX_IMAGE && !allow_large {
-        return Err(Trouble::failed(format!(
-            "the image `{image}` has {}, and EC2 takes at most 10 GiB",
-            size(len)
-        ))
-        .hint("make it smaller, or pass --allow-large if the bundle is not for EC2")
-        .into());
-    }
-    Ok(())
-}
-
-fn warn_if_in_use(input: &Input, path: &Path, console: &Console) {
-    if let Input::File(image) = input
-        && image.is_in_use().unwrap_or(false)
-    {
-        console.warn(&format!(
-            "`{}` is mounted or in use: what is written to it while it is bundled may tear the image",
-            path.display()
-        ));
-    }
-}
-
 /// The image's file name, without what tells that it is compressed.
 fn default_name(image: &Path) -> anyhow::Result<String> {
     let name = image.file_name().filter(|_| image != Path::new("-")).and_then(|name| name.to_str());
@@ -417,63 +386,6 @@ fn default_name(image: &Path) -> anyhow::Result<String> {
             .hint("pass --name")
             .into()
     })
-}
-
-fn this_architecture() -> anyhow::Result<String> {
-    match std::env::consts::ARCH {
-        "x86" => Ok("i386".to_owned()),
-        "x86_64" => Ok("x86_64".to_owned()),
-        "aarch64" => Ok("arm64".to_owned()),
-        other => {
-            Err(Trouble::usage(format!("this machine's architecture, `{other}`, is none of EC2's"))
-                .hint("pass --arch")
-                .into())
-        }
-    }
-}
-
-/// Seconds since 1970; `SOURCE_DATE_EPOCH` stops the clock, as in other tools whose output shall be the same again.
-fn now() -> anyhow::Result<u64> {
-    if let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|text| !text.is_empty()) {
-        let seconds = text.to_str().and_then(|text| text.parse().ok());
-        return seconds.ok_or_else(|| {
-            Trouble::usage(format!(
-                "SOURCE_DATE_EPOCH is no number of seconds: `{}`",
-                text.to_string_lossy()
-            ))
-            .into()
-        });
-    }
-    Ok(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs()))
-}
-
-/// Makes the directory if it is not there; tells whether it was made.
-fn make_directory(path: &Path) -> anyhow::Result<bool> {
-    match fs::create_dir(path) {
-        Err(error) if !path.is_dir() => {
-            let trouble = Trouble::failed(format!("creating the directory `{}`", path.display()));
-            let trouble = match error.kind() {
-                std::io::ErrorKind::NotFound => trouble.hint("the directory above it has to exist"),
-                std::io::ErrorKind::AlreadyExists => {
-                    trouble.hint("name a directory for the parts and the manifest")
-                }
-                _ => trouble,
-            };
-            Err(error).context(trouble)
-        }
-        result => Ok(result.is_ok()),
-    }
-}
-
-fn make_first_key(console: &Console) -> anyhow::Result<PrivateKey> {
-    let (key_path, cert_path) = keys::default_paths()?;
-    let key = keys::create(&key_path, &cert_path, keys::DEFAULT_BITS)?;
-    console.warn(&format!(
-        "no key was given and there was none: a new one was made, `{}`",
-        key_path.display()
-    ));
-    console.hint("KEEP A COPY of it: without this key nobody but EC2 can ever open the bundles that are made with it");
-    Ok(key)
 }
 
 fn in_the_way(error: std::io::Error) -> anyhow::Error {
