@@ -1,0 +1,8 @@
+//! File systems before their judges: e2fsprogs and the kernel.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on")]
+
+mod judge;
+mod kernel;
+mod random;
+mod trees;

@@ -1,0 +1,139 @@
+//! Trees with everything in them, of all sizes.
+
+use baler_ext4::{DataRange, Device, FileData, Kind, Meta, Options, Plan, Profile, Tree, Xattr};
+
+use crate::judge::{MIB, check, meta, options};
+
+pub(crate) fn one_of_everything(block_size: u32) -> Tree {
+    let mut tree = Tree::new(meta(0o755));
+    let root = Tree::ROOT;
+    let xattr = |name: &str, len: usize| Xattr {
+        name: name.as_bytes().into(),
+        value: vec![b'x'; len].into(),
+    };
+    let dir = tree.add(root, b"dir", meta(0o1777), Kind::Directory).unwrap();
+    let dense = |size| Kind::File(FileData::dense(size));
+    let file = tree.add(dir, b"file", meta(0o4755), dense(5000)).unwrap();
+    tree.link(root, b"link", file).unwrap();
+    tree.add(dir, b"empty", meta(0o600), dense(0)).unwrap();
+    tree.add(dir, &[0xff; 255], meta(0o600), dense(1)).unwrap();
+    for len in [1, 59, 60, 1000, block_size as usize - 1] {
+        let name = format!("symlink-{len}");
+        let target = Kind::Symlink(vec![b't'; len].into());
+        tree.add(dir, name.as_bytes(), meta(0o777), target).unwrap();
+    }
+    let kinds = [
+        (&b"null"[..], Kind::CharDevice(Device { major: 1, minor: 3 })),
+        (b"disk", Kind::BlockDevice(Device { major: 259, minor: 70000 })),
+        (b"fifo", Kind::Fifo),
+        (b"socket", Kind::Socket),
+    ];
+    for (name, kind) in kinds {
+        tree.add(dir, name, meta(0o666), kind).unwrap();
+    }
+    let small =
+        Meta { xattrs: vec![xattr("user.a", 10), xattr("security.selinux", 30)], ..meta(0o644) };
+    let large =
+        Meta { xattrs: vec![xattr("user.a", 10), xattr("trusted.big", 900)], ..meta(0o644) };
+    for index in 0..20 {
+        let meta = if index % 2 == 0 { small.clone() } else { large.clone() };
+        tree.add(dir, format!("xattr{index}").as_bytes(), meta, dense(index * 100)).unwrap();
+    }
+    let flags = Meta { flags: 0x10 | 0x20 | 0x40 | 0x80_0000 | 0x8_0000, ..meta(0o644) };
+    tree.add(dir, b"flags", flags, dense(10)).unwrap();
+    let data = [(0, 10), (5 << 30, 4096), (6 << 30, 100_000)];
+    let data = data.map(|(offset, len)| DataRange { offset, len }).into();
+    let sparse = FileData { size: 60 << 30, data: Some(data) };
+    tree.add(dir, b"sparse", meta(0o644), Kind::File(sparse)).unwrap();
+    let ranges = (0..3000).map(|index| DataRange { offset: index * 3 * 4096, len: 4096 });
+    let many = FileData { size: 3000 * 3 * 4096, data: Some(ranges.collect()) };
+    tree.add(dir, b"many-extents", meta(0o644), Kind::File(many)).unwrap();
+    let wide = tree.add(root, b"wide", meta(0o755), Kind::Directory).unwrap();
+    for index in 0..5000 {
+        tree.add(wide, format!("entry number {index}").as_bytes(), meta(0o644), dense(0)).unwrap();
+    }
+    let mut deep = root;
+    for index in 0..200 {
+        deep = tree
+            .add(deep, format!("deep{index}").as_bytes(), meta(0o755), Kind::Directory)
+            .unwrap();
+    }
+    tree
+}
+
+#[test]
+fn one_of_everything_is_clean() {
+    check(one_of_everything(4096), options(256 * MIB, Profile::Modern));
+}
+
+#[test]
+fn one_of_everything_is_clean_for_old_readers() {
+    check(one_of_everything(4096), options(256 * MIB, Profile::GrubLegacy));
+}
+
+#[test]
+fn one_of_everything_is_clean_with_other_sizes() {
+    for profile in [Profile::Modern, Profile::GrubLegacy] {
+        for block_size in [1024, 2048, 4096] {
+            for inode_size in [128, 256, 512] {
+                let options = Options { block_size, inode_size, ..options(200 * MIB, profile) };
+                let (_dir, _path) = check(one_of_everything(block_size), options);
+            }
+        }
+    }
+    let wide = Options { is_64bit: true, ..options(200 * MIB, Profile::Modern) };
+    check(one_of_everything(4096), wide);
+}
+
+#[test]
+fn file_systems_of_all_lengths_are_clean() {
+    let lengths =
+        [1, 2, 7, 8, 9, 100, 127, 128, 129, 130, 133, 134, 257, 900, 3000, 10240, 102_400];
+    for profile in [Profile::Modern, Profile::GrubLegacy] {
+        for mib in lengths {
+            check(Tree::new(meta(0o755)), options(mib * MIB, profile));
+        }
+    }
+}
+
+#[test]
+fn a_directory_of_200_000_entries_is_clean() {
+    for (block_size, profile) in
+        [(4096, Profile::Modern), (4096, Profile::GrubLegacy), (1024, Profile::Modern)]
+    {
+        let mut tree = Tree::new(meta(0o755));
+        let wide = tree.add(Tree::ROOT, b"wide", meta(0o755), Kind::Directory).unwrap();
+        let target = tree.add(wide, b"file", meta(0o644), Kind::Fifo).unwrap();
+        for index in 0..200_000 {
+            let name = format!("an entry with a number {index}");
+            if index % 4 == 0 {
+                tree.add(wide, name.as_bytes(), meta(0o644), Kind::Fifo).unwrap();
+            } else if index < 60_000 {
+                tree.link(wide, name.as_bytes(), target).unwrap();
+            } else {
+                tree.add(wide, name.as_bytes(), meta(0o644), Kind::File(FileData::dense(0)))
+                    .unwrap();
+            }
+        }
+        let smallest = Options { block_size, ..options(MIB, profile) };
+        let len = Plan::enough(&tree, &smallest);
+        check(tree, Options { len, ..smallest });
+    }
+}
+
+#[test]
+fn what_is_enough_is_enough_and_not_much_more() {
+    for block_size in [1024, 4096] {
+        for profile in [Profile::Modern, Profile::GrubLegacy] {
+            let tree = one_of_everything(block_size);
+            let options = Options { block_size, ..options(0, profile) };
+            let len = Plan::enough(&tree, &options);
+            let less = Plan::new(
+                one_of_everything(block_size),
+                Options { len: len / 2, ..options.clone() },
+            );
+            assert!(matches!(less, Err(baler_ext4::Error::TooSmall { .. })), "{less:?}");
+            check(tree, Options { len, ..options });
+        }
+    }
+}
