@@ -30,8 +30,8 @@ pub(crate) enum What {
         node: u32,
         first: u32,
     },
-    /// Blocks of the tree of extents of a node, or of the journal.
-    Extents {
+    /// Blocks by which a node, or the journal, finds its others.
+    Map {
         owner: u32,
         first: u32,
     },

@@ -21,6 +21,8 @@ pub struct Options {
     pub profile: Profile,
     /// Block numbers of 64 bits, which only file systems of 16 TiB need; not with [`Profile::GrubLegacy`].
     pub is_64bit: bool,
+    /// Extents, rather than the block numbers of ext3; only [`Profile::GrubLegacy`] can do without.
+    pub has_extents: bool,
     /// At most 16 bytes.
     pub label: Vec<u8>,
     /// The identifier by which the file system is mounted.
@@ -43,7 +45,8 @@ pub enum Profile {
     /// Linux since 3.6 and GRUB 2: checksums of all metadata, groups packed together.
     #[default]
     Modern,
-    /// GRUB 0.97 and PV-GRUB, and Linux since 2.6.28: extents, and nothing else that ext3 lacks.
+    /// GRUB 0.97 and PV-GRUB: nothing that ext3 lacks but extents, which distributions taught their GRUB to read, and
+    /// without them ext3 itself.
     GrubLegacy,
 }
 
@@ -68,6 +71,7 @@ impl Options {
             reserved_blocks: len / 4096 / 20,
             profile,
             is_64bit: false,
+            has_extents: true,
             label: Vec::new(),
             uuid,
             hash_seed,

@@ -4,10 +4,12 @@ use baler_image::Extent;
 
 use crate::Error;
 use crate::allocate::{Allocator, Full, Piece, What, own_pieces, runs_of};
+use crate::blockmap::most_blocks;
 use crate::directory::{Format, Layout, Name};
-use crate::extents::{Run, Shape};
+use crate::extents::Run;
 use crate::geometry::Geometry;
 use crate::inode::{self, kind_bits};
+use crate::map::Map;
 use crate::options::{Options, Profile};
 use crate::raw::Checksum;
 use crate::superblock::{Counts, Group};
@@ -19,7 +21,7 @@ pub(crate) const JOURNAL_OWNER: u32 = u32::MAX;
 /// What `mke2fs` gives `lost+found`, in bytes: `fsck` needs room before it can make some.
 const LOST_FOUND_LEN: u32 = 16384;
 /// What an inode can count.
-const MAX_LINKS: u32 = 65000;
+pub(crate) const MAX_LINKS: u32 = 65000;
 
 /// A file system that is not written yet: where everything in it lies.
 ///
@@ -35,8 +37,8 @@ pub struct Plan {
     pub(crate) files: Vec<Run>,
     /// The blocks of directories and long symbolic links, in the same way.
     pub(crate) others: Vec<Run>,
-    /// The blocks of trees of extents, by owner.
-    pub(crate) trees: Vec<Run>,
+    /// The blocks by which inodes find theirs, by owner.
+    pub(crate) maps: Vec<Run>,
     pub(crate) journal: Vec<Run>,
     /// The sets of extended attributes, each divided.
     pub(crate) placed: Vec<Placed>,
@@ -96,7 +98,7 @@ impl Plan {
             pieces: own,
             files: Vec::new(),
             others: Vec::new(),
-            trees: Vec::new(),
+            maps: Vec::new(),
             journal: Vec::new(),
             placed,
             xattr_blocks: Vec::new(),
@@ -113,7 +115,7 @@ impl Plan {
             return Err(Error::TooSmall { needed, len: plan.options.len });
         }
         plan.pieces.sort_unstable_by_key(|piece| piece.start);
-        plan.trees.sort_unstable_by_key(|run| (run.owner, run.logical));
+        plan.maps.sort_unstable_by_key(|run| (run.owner, run.logical));
         plan.counts.free_blocks = allocator.free_blocks();
         plan.count_groups();
         plan.extents = plan.find_extents();
@@ -128,7 +130,12 @@ impl Plan {
                 let runs = file_blocks(data, options.block_size);
                 let (count, sum) =
                     runs.fold((0, 0), |(count, sum), (_, len)| (count + 1, sum + u64::from(len)));
-                sum + if count > 4 { 1 + count / 64 } else { 0 }
+                // What a map needs beside the data: a block for each gap at most, and one for so many blocks.
+                sum + if options.has_extents {
+                    u64::from(count > 4) + count / 64
+                } else {
+                    (2 * count + 4).min(sum) + sum / 256
+                }
             }
             Kind::Directory => {
                 // Leaves are filled to seven eighths at least, but for what does not fit behind the last name.
@@ -229,6 +236,13 @@ impl Plan {
         entries.map(name).collect()
     }
 
+    /// How many links a directory has: its name, its own `.`, and the `..` of each directory in it.
+    pub(crate) fn directory_links(&self, directory: NodeId) -> u32 {
+        let tree = &self.tree;
+        let is_directory = |(_, node): &(&[u8], NodeId)| *tree.kind(*node) == Kind::Directory;
+        2 + tree.entries(directory).filter(is_directory).count() as u32
+    }
+
     /// The fewest blocks that a directory gets.
     pub(crate) fn least_blocks(&self, directory: NodeId) -> usize {
         let is_lost_found = directory == self.lost_found;
@@ -242,24 +256,30 @@ impl Plan {
         }
     }
 
-    /// The tree of extents over some runs.
-    pub(crate) fn shape(&self, runs: &[Run]) -> Shape {
-        Shape::new(runs.len(), self.options.block_size)
+    /// How an inode finds these runs.
+    pub(crate) fn map(&self, runs: &[Run]) -> Map {
+        Map::new(runs, self.options.block_size, self.options.has_extents)
     }
 
     /// Checks what can be checked before anything has a place, and counts the blocks that will be needed about.
     fn content_blocks(&self) -> Result<u64, Error> {
         let block_size = self.options.block_size;
+        let most = match self.options.has_extents {
+            true => u64::from(u32::MAX),
+            false => most_blocks(block_size),
+        };
         for node in self.tree.nodes() {
-            let links = self.tree.links(node);
+            // Without extents there is no way to say of a directory that its links are not counted either.
+            let links = match self.options.has_extents {
+                true => self.tree.links(node),
+                false => self.tree.links(node).max(self.directory_links(node)),
+            };
             if links > MAX_LINKS {
                 return Err(Error::TooManyLinks { path: self.tree.path(node), links });
             }
             let path = || self.tree.path(node);
             match self.tree.kind(node) {
-                Kind::File(data)
-                    if data.size.div_ceil(u64::from(block_size)) > u64::from(u32::MAX) =>
-                {
+                Kind::File(data) if data.size.div_ceil(u64::from(block_size)) > most => {
                     return Err(Error::FileTooLong { path: path(), block_size });
                 }
                 // The kernel wants a zero behind it in the same block.
@@ -288,7 +308,7 @@ impl Plan {
             let what = What::Journal { first: run.logical };
             self.pieces.push(Piece { start: run.start, len: run.len, what });
         }
-        self.allocate_tree(JOURNAL_OWNER, self.journal.len(), allocator)?;
+        self.allocate_map(JOURNAL_OWNER, self.map(&self.journal).blocks(), allocator)?;
         self.allocate_xattrs(allocator)?;
         for node in self.tree.nodes() {
             let blocks = match self.tree.kind(node) {
@@ -310,7 +330,7 @@ impl Plan {
                 let what = What::Node { node: node.0, first: run.logical };
                 self.pieces.push(Piece { start: run.start, len: run.len, what });
             }
-            self.allocate_tree(node.0, self.others.len() - begun, allocator)?;
+            self.allocate_map(node.0, self.map(&self.others[begun..]).blocks(), allocator)?;
         }
         for node in self.tree.nodes() {
             let Kind::File(data) = self.tree.kind(node) else { continue };
@@ -318,21 +338,20 @@ impl Plan {
             for (logical, len) in file_blocks(data, block_size) {
                 allocator.take(node.0, logical, len, |run| self.files.push(run))?;
             }
-            self.allocate_tree(node.0, self.files.len() - begun, allocator)?;
+            self.allocate_map(node.0, self.map(&self.files[begun..]).blocks(), allocator)?;
         }
         Ok(())
     }
 
-    fn allocate_tree(
+    fn allocate_map(
         &mut self,
         owner: u32,
-        extents: usize,
+        blocks: usize,
         allocator: &mut Allocator,
     ) -> Result<(), Full> {
-        let blocks = Shape::new(extents, self.options.block_size).blocks() as u32;
-        allocator.take(owner, 0, blocks, |run| {
-            self.trees.push(run);
-            let what = What::Extents { owner, first: run.logical };
+        allocator.take(owner, 0, blocks as u32, |run| {
+            self.maps.push(run);
+            let what = What::Map { owner, first: run.logical };
             self.pieces.push(Piece { start: run.start, len: run.len, what });
         })
     }
@@ -412,6 +431,9 @@ fn check(options: &Options) -> Result<(), Error> {
     }
     if options.is_64bit && options.profile == Profile::GrubLegacy {
         return wrong("the profile for GRUB 0.97", "with block numbers of 64 bits".to_owned());
+    }
+    if !options.has_extents && options.profile == Profile::Modern {
+        return wrong("the modern profile", "without extents".to_owned());
     }
     Ok(())
 }

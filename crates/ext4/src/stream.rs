@@ -9,10 +9,10 @@ use crate::allocate::{Piece, What, find, find_run, runs_of};
 use crate::directory::Layout;
 use crate::extents::Run;
 use crate::inode::{self, EXTENTS, INDEX, Inode, kind_bits, settable};
-use crate::plan::{FAST_SYMLINK, JOURNAL_OWNER, Plan};
+use crate::plan::{FAST_SYMLINK, JOURNAL_OWNER, MAX_LINKS, Plan};
 use crate::raw::put32;
 use crate::superblock;
-use crate::tree::{Kind, NodeId, Tree};
+use crate::tree::{Kind, NodeId};
 use crate::xattr;
 
 /// A planned file system and the data of its files: an image.
@@ -119,7 +119,7 @@ impl<F: Files> FileSystem<F> {
             What::BlockBitmap(group) => plan.put_block_bitmap(group, block),
             What::InodeBitmap(group) => plan.put_inode_bitmap(group, block),
             What::InodeTable(group) => plan.put_inodes(block, group, number),
-            What::Extents { owner, first } => plan.put_extents(block, owner, first + number),
+            What::Map { owner, first } => plan.put_map(block, owner, first + number),
             What::Xattrs { set, shared } => {
                 let entries = &plan.placed[set as usize].in_block;
                 xattr::put_block(block, entries, shared, piece.start, plan.seed());
@@ -181,7 +181,7 @@ impl Plan {
     fn journal_map(&self) -> Option<[u8; 68]> {
         let blocks = self.geometry.journal_blocks();
         let mut bytes = [0; 68];
-        bytes[..60].copy_from_slice(&self.map(JOURNAL_OWNER, &self.journal));
+        bytes[..60].copy_from_slice(&self.map_root(JOURNAL_OWNER, &self.journal));
         let len = u64::from(blocks) * u64::from(self.options.block_size);
         put32(&mut bytes, 60, (len >> 32) as u32);
         put32(&mut bytes, 64, len as u32);
@@ -217,28 +217,28 @@ impl Plan {
         }
     }
 
-    fn put_extents(&self, block: &mut [u8], owner: u32, number: u32) {
+    fn put_map(&self, block: &mut [u8], owner: u32, number: u32) {
         let (runs, inode) = match owner {
             JOURNAL_OWNER => (&*self.journal, inode::JOURNAL),
             node => (self.runs(NodeId(node)), self.inode(NodeId(node))),
         };
         let seed = self.seed().map(|seed| inode::seed(seed, inode));
-        let at = |index| self.tree_block(owner, index);
-        self.shape(runs).block(block, number as usize, runs, &at, seed);
+        let at = |index| self.map_block(owner, index);
+        self.map(runs).block(block, number as usize, runs, &at, seed);
     }
 
-    /// Where the block of a tree of extents with this number lies.
-    fn tree_block(&self, owner: u32, number: usize) -> u32 {
+    /// Where the block of an inode's map with this number lies.
+    fn map_block(&self, owner: u32, number: usize) -> u32 {
         let number = number as u32;
-        let runs = runs_of(&self.trees, owner);
+        let runs = runs_of(&self.maps, owner);
         let next = runs.partition_point(|run| run.logical <= number);
         let run = runs[next - 1];
         run.start + number - run.logical
     }
 
-    /// What an inode holds of its tree of extents.
-    fn map(&self, owner: u32, runs: &[Run]) -> [u8; 60] {
-        self.shape(runs).root(runs, &|index| self.tree_block(owner, index))
+    /// What an inode holds of its map.
+    fn map_root(&self, owner: u32, runs: &[Run]) -> [u8; 60] {
+        self.map(runs).root(runs, &|index| self.map_block(owner, index))
     }
 
     fn directory(&self, node: NodeId) -> Vec<u8> {
@@ -263,6 +263,10 @@ impl Plan {
                 inode::put_checksum(bytes, inode::seed(seed, inode));
             }
         }
+    }
+
+    fn extents_flag(&self) -> u32 {
+        if self.options.has_extents { EXTENTS } else { 0 }
     }
 
     fn put_resize_inode(&self, bytes: &mut [u8]) -> bool {
@@ -291,18 +295,18 @@ impl Plan {
     fn put_journal_inode(&self, bytes: &mut [u8]) -> bool {
         let block_size = u64::from(self.options.block_size);
         let blocks = u64::from(self.geometry.journal_blocks());
-        let tree = self.shape(&self.journal).blocks() as u64;
+        let tree = self.map(&self.journal).blocks() as u64;
         let fields = Inode {
             mode: inode::REGULAR | 0o600,
             times: [self.options.created; 4],
             links: 1,
             size: blocks * block_size,
             sectors: (blocks + tree) * block_size / 512,
-            flags: EXTENTS,
+            flags: self.extents_flag(),
             ..Inode::default()
         };
         if blocks > 0 {
-            fields.put(bytes, &self.map(JOURNAL_OWNER, &self.journal));
+            fields.put(bytes, &self.map_root(JOURNAL_OWNER, &self.journal));
         }
         blocks > 0
     }
@@ -314,7 +318,7 @@ impl Plan {
         let data: u64 = runs.iter().map(|run| u64::from(run.len)).sum();
         let found = self.xattr_blocks.binary_search_by_key(&id, |(node, _)| *node);
         let xattr_block = found.map_or(0, |index| self.xattr_blocks[index].1);
-        let blocks = data + self.shape(runs).blocks() as u64 + u64::from(xattr_block != 0);
+        let blocks = data + self.map(runs).blocks() as u64 + u64::from(xattr_block != 0);
         let size = match &node.kind {
             Kind::File(data) => data.size,
             Kind::Directory => data * block_size,
@@ -322,7 +326,7 @@ impl Plan {
             _ => 0,
         };
         let is_fast = matches!(&node.kind, Kind::Symlink(target) if target.len() < FAST_SYMLINK);
-        let has_extents =
+        let has_map =
             matches!(node.kind, Kind::File(_) | Kind::Directory | Kind::Symlink(_)) && !is_fast;
         let is_indexed = self.indexed.binary_search(&id).is_ok();
         let fields = Inode {
@@ -334,7 +338,7 @@ impl Plan {
             size,
             sectors: blocks * block_size / 512,
             flags: settable(&node.kind, node.flags)
-                | if has_extents { EXTENTS } else { 0 }
+                | if has_map { self.extents_flag() } else { 0 }
                 | if is_indexed { INDEX } else { 0 },
             xattr_block,
         };
@@ -343,7 +347,7 @@ impl Plan {
             Kind::CharDevice(device) | Kind::BlockDevice(device) => {
                 fields.put(bytes, &inode::device(*device));
             }
-            _ if has_extents => fields.put(bytes, &self.map(id.0, runs)),
+            _ if has_map => fields.put(bytes, &self.map_root(id.0, runs)),
             _ => fields.put(bytes, &[]),
         }
         let placed = &self.placed[self.tree.xattr_set(id) as usize];
@@ -352,14 +356,14 @@ impl Plan {
         }
     }
 
-    /// How many names an inode has: a directory is named by its parent, itself and its directories, if ext4 can count them.
+    /// How many names an inode has, if ext4 can count them.
     fn links(&self, node: NodeId) -> u16 {
-        let tree: &Tree = &self.tree;
-        if *tree.kind(node) != Kind::Directory {
-            return tree.links(node) as u16;
+        match self.tree.kind(node) {
+            Kind::Directory => match self.directory_links(node) {
+                links if links > MAX_LINKS => 1,
+                links => links as u16,
+            },
+            _ => self.tree.links(node) as u16,
         }
-        let is_directory = |(_, node): &(&[u8], NodeId)| *tree.kind(*node) == Kind::Directory;
-        let links = 2 + tree.entries(node).filter(is_directory).count();
-        if links > 65000 { 1 } else { links as u16 }
     }
 }

@@ -23,9 +23,13 @@ fn feature_words(options: &Options, geometry: &Geometry) -> [u32; 3] {
     compatible |= if geometry.reserved_descriptor_blocks > 0 { RESIZE_INODE } else { 0 };
     let has_journal = geometry.journal_blocks() > 0;
     compatible |= if has_journal { HAS_JOURNAL } else { 0 };
-    let mut incompatible = FILETYPE | EXTENTS;
-    let mut read_only = SPARSE_SUPER | LARGE_FILE | HUGE_FILE | DIR_NLINK;
-    read_only |= if options.inode_size > 128 { EXTRA_ISIZE } else { 0 };
+    let mut incompatible = FILETYPE;
+    let mut read_only = SPARSE_SUPER | LARGE_FILE;
+    if options.has_extents {
+        incompatible |= EXTENTS;
+        read_only |= HUGE_FILE | DIR_NLINK;
+        read_only |= if options.inode_size > 128 { EXTRA_ISIZE } else { 0 };
+    }
     if options.profile == Profile::Modern {
         incompatible |= FLEX_BG | if options.is_64bit { BIT64 } else { 0 };
         read_only |= METADATA_CSUM;

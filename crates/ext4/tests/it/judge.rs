@@ -54,6 +54,12 @@ pub(crate) fn options(len: u64, profile: Profile) -> Options {
     Options::new(len, profile, uuid, seed, Time { seconds: 1_700_000_000, nanos: 0 })
 }
 
+/// Everything, what GRUB 0.97 reads, and ext3.
+pub(crate) fn formats(len: u64) -> [Options; 3] {
+    let legacy = options(len, Profile::GrubLegacy);
+    [options(len, Profile::Modern), legacy.clone(), Options { has_extents: false, ..legacy }]
+}
+
 pub(crate) fn meta(mode: u16) -> Meta {
     let time = |seconds| Time { seconds, nanos: 123_456_789 };
     let [atime, mtime, ctime, crtime] = [1, 1_600_000_000, 1_600_000_001, 5_000_000_000].map(time);

@@ -3,10 +3,11 @@
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
-use baler_ext4::{Kind, Options, Plan, Profile, Tree};
+use baler_ext4::{Kind, Options, Plan, Tree};
 
-use crate::judge::{MIB, check, fsck, options, pattern, size_of_name, tool};
+use crate::judge::{MIB, check, formats, fsck, pattern, size_of_name, tool};
 use crate::trees::one_of_everything;
 
 /// A mounted image; unmounted when dropped.
@@ -77,9 +78,9 @@ fn compare(tree: &Tree, root: &Path) {
 #[test]
 fn the_kernel_reads_writes_and_grows_it() {
     let sizes = [(4096, 256), (1024, 128), (4096, 128), (2048, 512)];
-    for profile in [Profile::Modern, Profile::GrubLegacy] {
+    for format in formats(300 * MIB) {
         for (block_size, inode_size) in sizes {
-            let options = Options { block_size, inode_size, ..options(300 * MIB, profile) };
+            let options = Options { block_size, inode_size, ..format.clone() };
             let plan = Plan::new(one_of_everything(block_size), options.clone()).unwrap();
             let (_dir, path) = check(one_of_everything(block_size), options);
             let Some(mount) = Mount::new(&path, "ro,noload") else { return };
@@ -118,10 +119,13 @@ fn grow_mounted(mount: &Path) -> bool {
     assert!(is_larger, "{text}");
     let (has_grown, text) = tool("resize2fs", &[], &device);
     let is_denied = text.contains("Permission denied to resize filesystem");
+    static SAY: Once = Once::new();
     if is_denied {
-        println!(
-            "SKIPPED: growing a mounted file system wants CAP_SYS_RESOURCE; it grows unmounted"
-        );
+        SAY.call_once(|| {
+            println!(
+                "SKIPPED: growing a mounted file system wants CAP_SYS_RESOURCE; it grows unmounted"
+            )
+        });
     }
     assert!(has_grown || is_denied, "{text}");
     has_grown
@@ -129,9 +133,8 @@ fn grow_mounted(mount: &Path) -> bool {
 
 /// What was there before is still there, but for what was removed.
 fn compare_after(plan: &Plan, root: &Path) {
-    let sparse = root.join("dir/sparse");
-    assert_eq!(fs::metadata(sparse).unwrap().len(), 60 << 30);
     let tree = plan.tree();
+    assert!(fs::metadata(root.join("dir/sparse")).unwrap().len() >= 7 << 30);
     let many = tree.find(b"dir/many-extents").unwrap();
     let mut bytes = vec![0; 4096];
     let file = File::open(root.join("dir/many-extents")).unwrap();

@@ -1,9 +1,9 @@
 //! Trees that nobody thought of.
 
-use baler_ext4::{DataRange, Device, FileData, Kind, Meta, Options, Plan, Profile, Tree, Xattr};
+use baler_ext4::{DataRange, Device, FileData, Kind, Meta, Options, Plan, Tree, Xattr};
 use proptest::prelude::*;
 
-use crate::judge::{MIB, check, meta, options};
+use crate::judge::{MIB, check, formats, meta};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -138,11 +138,10 @@ proptest! {
     fn any_tree_is_clean(
         steps in prop::collection::vec(step(), 0..80),
         inode_size in prop::sample::select(vec![128_u16, 256, 1024]),
-        is_legacy in any::<bool>(),
+        format in 0..3_usize,
         spare in 0..40 * MIB,
     ) {
-        let profile = if is_legacy { Profile::GrubLegacy } else { Profile::Modern };
-        let options = Options { inode_size, ..options(0, profile) };
+        let options = Options { inode_size, ..formats(0)[format].clone() };
         let tree = grow(&steps);
         match Plan::new(grow(&steps), Options { len: Plan::enough(&tree, &options) + spare, ..options.clone() }) {
             Err(baler_ext4::Error::Xattrs { .. }) => {}

@@ -2,7 +2,7 @@
 
 use baler_ext4::{DataRange, Device, FileData, Kind, Meta, Options, Plan, Profile, Tree, Xattr};
 
-use crate::judge::{MIB, check, meta, options};
+use crate::judge::{MIB, check, formats, meta, options};
 
 pub(crate) fn one_of_everything(block_size: u32) -> Tree {
     let mut tree = Tree::new(meta(0o755));
@@ -43,7 +43,9 @@ pub(crate) fn one_of_everything(block_size: u32) -> Tree {
     tree.add(dir, b"flags", flags, dense(10)).unwrap();
     let data = [(0, 10), (5 << 30, 4096), (6 << 30, 100_000)];
     let data = data.map(|(offset, len)| DataRange { offset, len }).into();
-    let sparse = FileData { size: 60 << 30, data: Some(data) };
+    // The map of ext3 reaches to 16 GiB with blocks of 1 KiB.
+    let size = if block_size == 1024 { 7 << 30 } else { 60 << 30 };
+    let sparse = FileData { size, data: Some(data) };
     tree.add(dir, b"sparse", meta(0o644), Kind::File(sparse)).unwrap();
     let ranges = (0..3000).map(|index| DataRange { offset: index * 3 * 4096, len: 4096 });
     let many = FileData { size: 3000 * 3 * 4096, data: Some(ranges.collect()) };
@@ -63,21 +65,11 @@ pub(crate) fn one_of_everything(block_size: u32) -> Tree {
 
 #[test]
 fn one_of_everything_is_clean() {
-    check(one_of_everything(4096), options(256 * MIB, Profile::Modern));
-}
-
-#[test]
-fn one_of_everything_is_clean_for_old_readers() {
-    check(one_of_everything(4096), options(256 * MIB, Profile::GrubLegacy));
-}
-
-#[test]
-fn one_of_everything_is_clean_with_other_sizes() {
-    for profile in [Profile::Modern, Profile::GrubLegacy] {
+    for format in formats(256 * MIB) {
         for block_size in [1024, 2048, 4096] {
             for inode_size in [128, 256, 512] {
-                let options = Options { block_size, inode_size, ..options(200 * MIB, profile) };
-                let (_dir, _path) = check(one_of_everything(block_size), options);
+                let options = Options { block_size, inode_size, ..format.clone() };
+                check(one_of_everything(block_size), options);
             }
         }
     }
@@ -89,33 +81,31 @@ fn one_of_everything_is_clean_with_other_sizes() {
 fn file_systems_of_all_lengths_are_clean() {
     let lengths =
         [1, 2, 7, 8, 9, 100, 127, 128, 129, 130, 133, 134, 257, 900, 3000, 10240, 102_400];
-    for profile in [Profile::Modern, Profile::GrubLegacy] {
-        for mib in lengths {
-            check(Tree::new(meta(0o755)), options(mib * MIB, profile));
+    for mib in lengths {
+        for format in formats(mib * MIB) {
+            check(Tree::new(meta(0o755)), format);
         }
     }
 }
 
 #[test]
 fn a_directory_of_200_000_entries_is_clean() {
-    for (block_size, profile) in
-        [(4096, Profile::Modern), (4096, Profile::GrubLegacy), (1024, Profile::Modern)]
-    {
+    let [modern, legacy, _] = formats(MIB);
+    for (block_size, format) in [(4096, modern.clone()), (4096, legacy), (1024, modern)] {
         let mut tree = Tree::new(meta(0o755));
         let wide = tree.add(Tree::ROOT, b"wide", meta(0o755), Kind::Directory).unwrap();
         let target = tree.add(wide, b"file", meta(0o644), Kind::Fifo).unwrap();
         for index in 0..200_000 {
             let name = format!("an entry with a number {index}");
-            if index % 4 == 0 {
-                tree.add(wide, name.as_bytes(), meta(0o644), Kind::Fifo).unwrap();
-            } else if index < 60_000 {
-                tree.link(wide, name.as_bytes(), target).unwrap();
-            } else {
-                tree.add(wide, name.as_bytes(), meta(0o644), Kind::File(FileData::dense(0)))
-                    .unwrap();
+            let name = name.as_bytes();
+            let is_link = index < 60_000 && index % 4 > 0;
+            let kind = if index % 4 == 0 { Kind::Fifo } else { Kind::File(FileData::dense(0)) };
+            match is_link {
+                true => tree.link(wide, name, target).unwrap(),
+                false => tree.add(wide, name, meta(0o644), kind).map(|_| ()).unwrap(),
             }
         }
-        let smallest = Options { block_size, ..options(MIB, profile) };
+        let smallest = Options { block_size, ..format };
         let len = Plan::enough(&tree, &smallest);
         check(tree, Options { len, ..smallest });
     }
@@ -124,14 +114,12 @@ fn a_directory_of_200_000_entries_is_clean() {
 #[test]
 fn what_is_enough_is_enough_and_not_much_more() {
     for block_size in [1024, 4096] {
-        for profile in [Profile::Modern, Profile::GrubLegacy] {
+        for format in formats(0) {
             let tree = one_of_everything(block_size);
-            let options = Options { block_size, ..options(0, profile) };
+            let options = Options { block_size, ..format };
             let len = Plan::enough(&tree, &options);
-            let less = Plan::new(
-                one_of_everything(block_size),
-                Options { len: len / 2, ..options.clone() },
-            );
+            let half = Options { len: len / 2, ..options.clone() };
+            let less = Plan::new(one_of_everything(block_size), half);
             assert!(matches!(less, Err(baler_ext4::Error::TooSmall { .. })), "{less:?}");
             check(tree, Options { len, ..options });
         }
