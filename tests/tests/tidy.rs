@@ -7,11 +7,16 @@ use std::path::{Path, PathBuf};
 use baler_tests::{User, capture, command, skip};
 
 /// Which crates each one may use: a star, with `cli` in the middle.
-const ARROWS: [(&str, &[&str]); 5] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("crates/manifest", &[]),
     ("crates/image", &[]),
     ("crates/bundle", &["baler-image", "baler-manifest"]),
-    ("crates/cli", &["baler-bundle", "baler-image", "baler-manifest"]),
+    ("crates/ext4", &["baler-image"]),
+    ("crates/volume", &["baler-ext4", "baler-image"]),
+    (
+        "crates/cli",
+        &["baler-bundle", "baler-ext4", "baler-image", "baler-manifest", "baler-volume"],
+    ),
     ("tests", &["baler-image"]),
 ];
 

@@ -30,6 +30,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Bundle(Box<cmd::bundle::Args>),
+    Image(Box<cmd::image::Args>),
     Unbundle(cmd::unbundle::Args),
     Verify(cmd::verify::Args),
     Inspect(cmd::inspect::Args),
@@ -42,6 +43,7 @@ impl Command {
     pub(crate) fn run(self, console: &Console) -> anyhow::Result<Exit> {
         match self {
             Command::Bundle(args) => args.run(console),
+            Command::Image(args) => args.run(console),
             Command::Unbundle(args) => args.run(console),
             Command::Verify(args) => args.run(console),
             Command::Inspect(args) => args.run(),
@@ -52,17 +54,16 @@ impl Command {
     }
 }
 
-/// `10GiB` or `512MB`: never a bare number, nor a bare `G`, which means one thing to some tools and another to others.
+/// `10GiB` or `512MB`, or a bare number of MiB as the classic tools take it; never a bare `G`, which means one thing to
+/// some tools and another to others.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
-    let wanted = || "a size has a unit: `10GiB`, `512MB`, `1000000B`".to_owned();
-    if !text.trim_end().ends_with('B') {
-        return Err(wanted());
-    }
-    match ByteSize::from_str(text).map(|size| size.as_u64()) {
-        Ok(size) if size <= MAX_SIZE => Ok(size),
-        Ok(_) => Err("no file is that long".to_owned()),
-        Err(_) => Err(wanted()),
-    }
+    let wanted = || "a size has a unit, `10GiB`, `512MB`, `1000000B`, or is a number of MiB".to_owned();
+    let size = match text.parse::<u64>() {
+        Ok(mebibytes) => mebibytes.saturating_mul(1 << 20),
+        Err(_) if !text.trim_end().ends_with('B') => return Err(wanted()),
+        Err(_) => ByteSize::from_str(text).map_err(|_| wanted())?.as_u64(),
+    };
+    if size <= MAX_SIZE { Ok(size) } else { Err("no file is that long".to_owned()) }
 }
 
 /// What a file's length can be, and a manifest tell.
@@ -120,14 +121,14 @@ mod tests {
     }
 
     #[test]
-    fn sizes_have_units() {
+    fn sizes_have_units_or_are_mebibytes() {
         for (text, bytes) in [
             ("10GiB", Some(10 << 30)),
             ("10 GiB", Some(10 << 30)),
             ("1.5GiB", Some(3 << 29)),
             ("512MB", Some(512_000_000)),
             ("7B", Some(7)),
-            ("10", None),
+            ("10240", Some(10 << 30)),
             ("10G", None),
             ("16EiB", None),
             ("10 ", None),

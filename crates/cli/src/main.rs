@@ -11,6 +11,7 @@ mod machine;
 mod output;
 mod report;
 mod space;
+mod volume;
 
 use std::process::ExitCode;
 

@@ -99,8 +99,27 @@ impl Console {
 
     /// Begins to show how far `what` is, of `total` bytes.
     pub(crate) fn progress(&self, what: String, total: u64) -> Progress {
+        let template = "{msg} {wide_bar} {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {eta} left";
+        self.show(&what, Some(total), template, move |what, done, elapsed| {
+            heartbeat(what, done, total, elapsed)
+        })
+    }
+
+    /// Begins to show how many `things` were seen; nobody knows how many there are.
+    pub(crate) fn counter(&self, what: String, things: &'static str) -> Progress {
+        let template = format!("{{msg}}: {{human_pos}} {things}");
+        self.show(&what, None, &template, move |what, done, _| format!("{what}: {done} {things}"))
+    }
+
+    fn show(
+        &self,
+        what: &str,
+        total: Option<u64>,
+        template: &str,
+        line: impl Fn(&str, u64, Duration) -> String + Send + 'static,
+    ) -> Progress {
         let done = Arc::new(AtomicU64::new(0));
-        let what = plain(&what);
+        let what = plain(what);
         if self.quiet {
             return Progress { done, shown: Shown::Nothing };
         }
@@ -110,20 +129,15 @@ impl Console {
             let thread = std::thread::spawn(move || {
                 let begun = Instant::now();
                 while stopped.recv_timeout(HEARTBEAT) == Err(RecvTimeoutError::Timeout) {
-                    Console { quiet: false }.note(&heartbeat(
-                        &what,
-                        seen.load(Relaxed),
-                        total,
-                        begun.elapsed(),
-                    ));
+                    let text = line(&what, seen.load(Relaxed), begun.elapsed());
+                    Console { quiet: false }.note(&text);
                 }
             });
             return Progress { done, shown: Shown::Lines { stop, thread } };
         }
-        let template = "{msg} {wide_bar} {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {eta} left";
         let style =
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
         bar.set_style(style.progress_chars("━╸ "));
         bar.set_message(what);
         bar.tick();
@@ -160,9 +174,9 @@ enum Shown {
 }
 
 impl Progress {
-    /// So many bytes more are done.
-    pub(crate) fn add(&self, bytes: u64) {
-        let done = self.done.fetch_add(bytes, Relaxed) + bytes;
+    /// So many more are done.
+    pub(crate) fn add(&self, more: u64) {
+        let done = self.done.fetch_add(more, Relaxed) + more;
         if let Shown::Bar(bar) = &self.shown {
             bar.set_position(done);
         }

@@ -1,0 +1,130 @@
+//! What is told by its path, because what is in it has no form of its own.
+
+use super::Secret;
+
+/// Files in which shells and clients keep what was typed.
+const HISTORIES: [&[u8]; 18] = [
+    b".ash_history",
+    b".bash_history",
+    b".dbshell",
+    b".history",
+    b".irb_history",
+    b".ksh_history",
+    b".lesshst",
+    b".mongo_history",
+    b".mysql_history",
+    b".node_repl_history",
+    b".psql_history",
+    b".python_history",
+    b".rediscli_history",
+    b".sh_history",
+    b".sqlite_history",
+    b".viminfo",
+    b".zsh_history",
+    b"fish_history",
+];
+
+/// Where the seed of the random numbers is kept: by systemd, by Debian's, Red Hat's and others' scripts before it.
+const RANDOM_SEEDS: [&[u8]; 4] = [
+    b"var/lib/misc/random-seed",
+    b"var/lib/random-seed",
+    b"var/lib/systemd/random-seed",
+    b"var/lib/urandom/random-seed",
+];
+
+/// What the file at this path is.
+pub(super) fn file(path: &[u8]) -> Option<Secret> {
+    let (above, name) = split(path);
+    let (_, directory) = split(above);
+    if HISTORIES.contains(&name) {
+        return Some(Secret::History);
+    }
+    if RANDOM_SEEDS.contains(&path) {
+        return Some(Secret::RandomSeed);
+    }
+    // A new instance gets its own, by which cloud-init knows that it is new.
+    if path.starts_with(b"var/lib/cloud/instances/") {
+        return Some(Secret::InstanceData);
+    }
+    match (directory, name) {
+        (_, b"authorized_keys" | b"authorized_keys2") => Some(Secret::AuthorizedKeys),
+        _ if above == b"etc/ssh" && is_host_key(name, b"ssh_host_") => Some(Secret::HostKey),
+        _ if above == b"etc/dropbear" && is_host_key(name, b"dropbear_") => Some(Secret::HostKey),
+        // D-Bus wants a whole id or none, and makes one where there is none: an empty file is an error to it.
+        _ if path == b"etc/machine-id" => Some(Secret::MachineId),
+        _ if path == b"var/lib/dbus/machine-id" => Some(Secret::MachineId),
+        _ if path == b"var/lib/systemd/credential.secret" => Some(Secret::PrivateKey("systemd")),
+        (b"private-keys-v1.d", _) if name.ends_with(b".key") => Some(Secret::PrivateKey("GnuPG")),
+        (_, b"secring.gpg") => Some(Secret::PrivateKey("GnuPG")),
+        _ => cloud(directory, name).map(Secret::CloudCredentials),
+    }
+}
+
+fn is_host_key(name: &[u8], prefix: &[u8]) -> bool {
+    name.strip_prefix(prefix).is_some_and(|rest| rest.windows(3).any(|word| word == b"key"))
+}
+
+fn cloud(directory: &[u8], name: &[u8]) -> Option<&'static str> {
+    match (directory, name) {
+        (b".aws", b"credentials") | (_, b".boto" | b".s3cfg" | b".passwd-s3fs") => Some("AWS"),
+        (
+            b".azure",
+            b"accessTokens.json"
+            | b"msal_token_cache.bin"
+            | b"msal_token_cache.json"
+            | b"service_principal_entries.bin"
+            | b"service_principal_entries.json",
+        ) => Some("Azure"),
+        (
+            b"gcloud",
+            b"access_tokens.db" | b"application_default_credentials.json" | b"credentials.db",
+        ) => Some("Google"),
+        _ => None,
+    }
+}
+
+/// A path's directory and its last name.
+pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match memchr::memrchr(b'/', path) {
+        Some(at) => (&path[..at], &path[at + 1..]),
+        None => (b"", path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_tell_what_has_no_form() {
+        for (path, secret) in [
+            ("root/.bash_history", Some(Secret::History)),
+            ("var/lib/postgresql/.psql_history", Some(Secret::History)),
+            ("home/u/.local/share/fish/fish_history", Some(Secret::History)),
+            ("home/u/.ssh/authorized_keys", Some(Secret::AuthorizedKeys)),
+            ("etc/ssh/authorized_keys", Some(Secret::AuthorizedKeys)),
+            ("home/u/.ssh/known_hosts", None),
+            ("etc/ssh/ssh_host_rsa_key", Some(Secret::HostKey)),
+            ("etc/ssh/ssh_host_ed25519_key.pub", Some(Secret::HostKey)),
+            ("etc/ssh/ssh_host_key", Some(Secret::HostKey)),
+            ("etc/ssh/sshd_config", None),
+            ("etc/dropbear/dropbear_rsa_host_key", Some(Secret::HostKey)),
+            ("etc/machine-id", Some(Secret::MachineId)),
+            ("srv/etc/machine-id", None),
+            ("var/lib/dbus/machine-id", Some(Secret::MachineId)),
+            ("var/lib/systemd/random-seed", Some(Secret::RandomSeed)),
+            ("home/u/.aws/credentials", Some(Secret::CloudCredentials("AWS"))),
+            ("home/u/.aws/config", None),
+            ("root/.config/gcloud/credentials.db", Some(Secret::CloudCredentials("Google"))),
+            ("root/.azure/msal_token_cache.json", Some(Secret::CloudCredentials("Azure"))),
+            ("root/.gnupg/private-keys-v1.d/AB.key", Some(Secret::PrivateKey("GnuPG"))),
+            ("root/.gnupg/pubring.kbx", None),
+            ("var/lib/cloud/instances/i-1/user-data.txt", Some(Secret::InstanceData)),
+            ("var/lib/cloud/seed/nocloud/user-data", None),
+            ("usr/share/keyrings/debian-archive-keyring.gpg", None),
+            ("etc/apt/trusted.gpg.d/x.gpg", None),
+        ] {
+            assert_eq!(file(path.as_bytes()), secret, "{path}");
+        }
+    }
+}
