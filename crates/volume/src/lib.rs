@@ -8,7 +8,30 @@ mod filter;
 
 mod reader;
 
+mod table;
+
+mod probe;
+
+mod source;
+
+mod chain;
+
+pub mod grub;
+
+mod layout;
+
+mod disk;
+
+mod tool;
+
+pub use chain::{Chain, ChainError, Loader};
+pub use disk::{Bytes, DiskImage, Piece};
 pub use filter::{Filter, PatternError, Patterns, Secret};
+pub use layout::{Boot, Layout, LayoutError, Length};
 pub use mounts::{Holds, Mount, Mounts};
+pub use probe::{ExtProbe, Probe};
 pub use reader::{FileTrouble, TreeFiles, TroubleKind, Troubles, UnreadableFile};
+pub use source::{Disk, Places, Source};
+pub use table::{DiskId, Division, Partition, PartitionKind, SECTOR, Table, TableError};
+pub use tool::ToolError;
 pub use walk::{Action, Change, Follow, Reason, Walk, WalkError, WalkEvent, WalkOptions, walk};

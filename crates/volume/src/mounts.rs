@@ -158,6 +158,14 @@ impl Mount {
         Some(Mount { device, root, point, fs_type, source, source_device: None })
     }
 
+    /// The block device that it lies on.
+    pub(crate) fn block_device(&self) -> Option<Device> {
+        match self.device.major {
+            0 => self.source_device,
+            _ => Some(self.device),
+        }
+    }
+
     /// What the file system holds, by its type and what it lies on.
     pub fn holds(&self) -> Holds {
         let is_one_of = |types: &[&str]| types.iter().any(|known| known.as_bytes() == self.fs_type);

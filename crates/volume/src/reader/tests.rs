@@ -185,7 +185,7 @@ fn an_unreadable_file_is_an_error_with_its_path_unless_tolerated() {
         return;
     }
     let mut walked = Walked::new(&[("d/f", b"1")]);
-    let forbid = std::os::unix::fs::PermissionsExt::from_mode(0);
+    let forbid = std::os::unix::fs::PermissionsExt::from_mode(0o0);
     fs::set_permissions(walked.at("d/f"), forbid).unwrap();
     assert_eq!(walked.read("d/f", 1), [0]);
     assert!(matches!(walked.troubles()[0].1, TroubleKind::Unreadable(_)));

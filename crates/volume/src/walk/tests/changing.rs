@@ -83,7 +83,7 @@ fn what_cannot_be_read_is_named_and_the_rest_is_found() {
     let root = tree_of(&["a/hidden", "b", "c/d", "e/.bash_history"]);
     let at = |path: &str| root.path().join(path);
     for path in ["a", "b", "e/.bash_history"] {
-        fs::set_permissions(at(path), Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(at(path), Permissions::from_mode(0o0)).unwrap();
     }
     let walk = walked(root.path(), &WalkOptions::default());
     assert_eq!(paths(&walk.tree), ["a/", "c/", "c/d", "e/"]);

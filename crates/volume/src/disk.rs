@@ -1,0 +1,131 @@
+//! The disk as an image: a table, a boot chain, and a file system.
+
+use std::io;
+use std::sync::Arc;
+
+use baler_image::{Extent, Image, Runs, check_inside};
+
+use crate::source::Disk;
+
+/// Bytes that lie somewhere on the disk that is made.
+#[derive(Debug)]
+pub struct Piece {
+    /// Where they begin.
+    pub offset: u64,
+    /// What they are.
+    pub bytes: Bytes,
+}
+
+/// Bytes that are known, or those of another disk.
+#[derive(Debug)]
+pub enum Bytes {
+    /// Known.
+    Known(Vec<u8>),
+    /// Read when they are asked for.
+    Of {
+        /// The other disk.
+        disk: Arc<Disk>,
+        /// Where they begin there.
+        offset: u64,
+        /// Their length.
+        len: u64,
+    },
+}
+
+impl Piece {
+    pub(crate) fn known(offset: u64, bytes: Vec<u8>) -> Piece {
+        Piece { offset, bytes: Bytes::Known(bytes) }
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        match &self.bytes {
+            Bytes::Known(bytes) => bytes.len() as u64,
+            Bytes::Of { len, .. } => *len,
+        }
+    }
+
+    /// Copies what of it lies in `buf`, whose first byte is that at `offset` on the disk.
+    fn put(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        let start = self.offset.max(offset);
+        let end = (self.offset + self.len()).min(offset + buf.len() as u64);
+        if start >= end {
+            return Ok(());
+        }
+        let target = &mut buf[(start - offset) as usize..(end - offset) as usize];
+        let skipped = start - self.offset;
+        match &self.bytes {
+            Bytes::Known(bytes) => {
+                target.copy_from_slice(&bytes[skipped as usize..][..target.len()]);
+                Ok(())
+            }
+            Bytes::Of { disk, offset, .. } => disk.read_at(target, offset + skipped),
+        }
+    }
+}
+
+/// A whole disk: pieces, and a file system among them.
+#[derive(Debug)]
+pub struct DiskImage<I> {
+    len: u64,
+    pieces: Vec<Piece>,
+    file_system: I,
+    start: u64,
+    extents: Vec<Extent>,
+}
+
+/// Holes below this length are data, as in other images.
+const SMALLEST_HOLE: u64 = 64 * 1024;
+/// The alignment that every image promises of its extents.
+const ALIGN: u64 = 4096;
+
+impl<I: Image> DiskImage<I> {
+    /// Puts a file system at `start` on a disk of `len` bytes; nothing overlaps it, and later pieces hide earlier ones.
+    pub fn new(len: u64, pieces: Vec<Piece>, file_system: I, start: u64) -> DiskImage<I> {
+        let mut ranges: Vec<_> =
+            pieces.iter().map(|piece| (piece.offset, piece.offset + piece.len())).collect();
+        ranges.extend(
+            file_system
+                .extents()
+                .iter()
+                .map(|extent| (start + extent.offset, start + extent.end())),
+        );
+        ranges.sort_unstable();
+        let mut runs = Runs::new(SMALLEST_HOLE);
+        for (from, to) in ranges {
+            if from < to {
+                runs.push(from / ALIGN * ALIGN, to.next_multiple_of(ALIGN).min(len));
+            }
+        }
+        DiskImage { len, pieces, file_system, start, extents: runs.into_extents() }
+    }
+}
+
+impl<I: Image> Image for DiskImage<I> {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn extents(&self) -> &[Extent] {
+        &self.extents
+    }
+
+    fn read_at(&mut self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        check_inside(buf, offset, self.len)?;
+        let end = offset + buf.len() as u64;
+        let (from, to) = (offset.max(self.start), end.min(self.start + self.file_system.len()));
+        let is_inside = from < to && from == offset && to == end;
+        if !is_inside {
+            buf.fill(0);
+        }
+        if from < to {
+            let target = &mut buf[(from - offset) as usize..(to - offset) as usize];
+            self.file_system.read_at(target, from - self.start)?;
+        }
+        if !is_inside {
+            for piece in &self.pieces {
+                piece.put(buf, offset)?;
+            }
+        }
+        Ok(())
+    }
+}

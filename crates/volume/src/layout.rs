@@ -1,0 +1,282 @@
+//! What lies where on the disk that is made.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::chain::{Chain, Loader};
+use crate::disk::{Bytes, Piece};
+use crate::grub::Core;
+use crate::source::Disk;
+use crate::table::{
+    BIOS_BOOT, DiskId, Division, LINUX, Partition, PartitionKind, SECTOR, Table, TableError,
+};
+
+/// A disk, as data: its table, its boot chain, and the place of the root's file system.
+#[derive(Debug)]
+pub struct Layout {
+    /// The disk's length in bytes.
+    pub len: u64,
+    /// The table, if it has one.
+    pub table: Option<Table>,
+    /// The number of the root's partition; 0 without a table.
+    pub root: u32,
+    /// Where the file system begins, in bytes.
+    pub start: u64,
+    /// The file system's length in bytes.
+    pub root_len: u64,
+    /// Where the boot loader comes from.
+    pub boot: Boot,
+    /// Everything but the file system.
+    pub pieces: Vec<Piece>,
+}
+
+/// Where a boot loader comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Boot {
+    /// There is none.
+    None,
+    /// That of this disk.
+    Cloned {
+        /// The disk, or its image.
+        disk: PathBuf,
+        /// What it is.
+        loader: Loader,
+    },
+    /// GRUB 2, put together from these modules.
+    Built {
+        /// The directory of the modules.
+        modules: PathBuf,
+    },
+}
+
+/// How long things are to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// The whole disk.
+    Disk(u64),
+    /// The file system; the disk is as long as that needs.
+    FileSystem(u64),
+}
+
+/// Why there is no such layout.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LayoutError {
+    /// Nothing is left for the file system.
+    #[error("a disk of {len} bytes has no room for a file system behind its table")]
+    TooShort {
+        /// The length that was asked for.
+        len: u64,
+    },
+    /// A table that cannot be written.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The disk that is cloned has another root than was thought.
+    #[error("the disk has no partition {0}")]
+    NoPartition(u32),
+    /// The disk that is cloned cannot be read.
+    #[error("reading the disk that is cloned")]
+    Read(#[from] std::io::Error),
+}
+
+/// Where partitions begin on new disks: 1 MiB, as everywhere.
+const FIRST: u64 = 2048;
+/// Where the BIOS boot partition begins: behind the entries of a GPT.
+const BIOS_BOOT_START: u64 = 34;
+/// The copy of a GPT at the end.
+const GPT_TAIL: u64 = 33;
+/// The number of the BIOS boot partition, out of the way of those that a person numbers.
+const BIOS_BOOT_NUMBER: u32 = 14;
+const MIB: u64 = 1 << 20;
+/// File systems have whole blocks.
+const BLOCK: u64 = 4096;
+
+/// How many sectors a table needs at the end of a disk.
+fn tail(division: Division) -> u64 {
+    if division == Division::Gpt { GPT_TAIL } else { 0 }
+}
+
+/// The lengths of the disk and of the root behind `start`, in bytes; at most `most` for the root.
+fn divide(
+    division: Division,
+    start: u64,
+    length: Length,
+    most: Option<u64>,
+) -> Result<(u64, u64), LayoutError> {
+    let around = (start + tail(division)) * SECTOR;
+    let (len, root_len) = match length {
+        Length::Disk(len) => (len / SECTOR * SECTOR, len.saturating_sub(around)),
+        Length::FileSystem(len) => ((len + around).next_multiple_of(MIB), len),
+    };
+    let root_len = root_len.min(most.unwrap_or(u64::MAX)) / BLOCK * BLOCK;
+    if root_len == 0 { Err(LayoutError::TooShort { len }) } else { Ok((len, root_len)) }
+}
+
+impl Layout {
+    /// A file system that is the disk.
+    ///
+    /// # Errors
+    /// A length of nothing.
+    pub fn bare(length: Length) -> Result<Layout, LayoutError> {
+        let (len, root_len) = match length {
+            Length::Disk(len) | Length::FileSystem(len) => {
+                (len / BLOCK * BLOCK, len / BLOCK * BLOCK)
+            }
+        };
+        if len == 0 {
+            return Err(LayoutError::TooShort { len });
+        }
+        let (table, pieces) = (None, Vec::new());
+        Ok(Layout { len, table, root: 0, start: 0, root_len, boot: Boot::None, pieces })
+    }
+
+    /// A new disk with one partition for the root, and on a GPT another one for the boot loader.
+    ///
+    /// Its names follow from `uuid`, the file system's: the same file system lies on the same disk.
+    ///
+    /// # Errors
+    /// A length that is too short.
+    pub fn built(
+        division: Division,
+        length: Length,
+        uuid: Uuid,
+        core: Option<Core>,
+    ) -> Result<Layout, LayoutError> {
+        if division == Division::None {
+            return Layout::bare(length);
+        }
+        let (len, root_len) = divide(division, FIRST, length, None)?;
+        let derived = |number: u128| Uuid::from_u128(uuid.as_u128() ^ number);
+        let root_kind = match division {
+            Division::Gpt => gpt_kind(LINUX, derived(1), "root"),
+            _ => PartitionKind::Mbr { code: 0x83, active: true },
+        };
+        let root = Partition { number: 1, start: FIRST, len: root_len / SECTOR, kind: root_kind };
+        let mut partitions = vec![root];
+        let id = match division {
+            Division::Gpt => {
+                let kind = gpt_kind(BIOS_BOOT, derived(2), "bios");
+                let len = FIRST - BIOS_BOOT_START;
+                let number = BIOS_BOOT_NUMBER;
+                partitions.push(Partition { number, start: BIOS_BOOT_START, len, kind });
+                DiskId::Gpt(derived(3))
+            }
+            _ => DiskId::Mbr(uuid.as_u128() as u32),
+        };
+        let table = Table { id, partitions };
+        let mut pieces = table_pieces(&table, len)?;
+        let mut boot = Boot::None;
+        if let Some(core) = core {
+            let at = if division == Division::Gpt { BIOS_BOOT_START } else { 1 };
+            let (code, bytes) = core.placed_at(at);
+            put_code(&mut pieces, &code);
+            pieces.push(Piece::known(at * SECTOR, bytes));
+            boot = Boot::Built { modules: core.modules };
+        }
+        Ok(Layout {
+            len,
+            table: Some(table),
+            root: 1,
+            start: FIRST * SECTOR,
+            root_len,
+            boot,
+            pieces,
+        })
+    }
+
+    /// A disk like another one, with its boot chain: partitions have the numbers, places, types and names that they
+    /// have there. Those that are neither the root nor needed to boot are left away.
+    ///
+    /// # Errors
+    /// A length that is too short, a disk that cannot be read.
+    pub fn cloned(disk: Arc<Disk>, chain: &Chain, length: Length) -> Result<Layout, LayoutError> {
+        let number = disk.root;
+        let old = disk.table.as_ref().ok_or(LayoutError::NoPartition(number))?;
+        let root = old.partition(number).ok_or(LayoutError::NoPartition(number))?;
+        let is_kept = |partition: &&Partition| {
+            partition.number != number && (partition.is_bios_boot() || partition.is_efi_system())
+        };
+        let kept: Vec<_> = old.partitions.iter().filter(is_kept).cloned().collect();
+        let after =
+            kept.iter().map(|partition| partition.start).filter(|start| *start > root.start);
+        let most = after.min().map(|next| (next - root.start) * SECTOR);
+        let (len, root_len) = divide(old.division(), root.start, length, most)?;
+        let kept_end = kept.iter().map(Partition::end).max().unwrap_or(0);
+        let len = len.max(((kept_end + tail(old.division())) * SECTOR).next_multiple_of(MIB));
+        let new_root = Partition { len: root_len / SECTOR, ..root.clone() };
+        let mut partitions = vec![new_root];
+        partitions.extend(kept.iter().cloned());
+        partitions.sort_by_key(|partition| partition.number);
+        let table = Table { id: old.id, partitions };
+        let mut pieces = table_pieces(&table, len)?;
+        put_code(&mut pieces, &chain.code);
+        let (first, count) = chain.sectors;
+        let mut bytes = vec![0; (count * SECTOR) as usize];
+        disk.read_at(&mut bytes, first * SECTOR)?;
+        pieces.push(Piece::known(first * SECTOR, bytes));
+        for partition in kept.iter().filter(|partition| partition.is_efi_system()) {
+            pieces.extend(used(&disk, partition)?);
+        }
+        let boot = Boot::Cloned { disk: disk.path.clone(), loader: chain.loader };
+        let start = root.start * SECTOR;
+        Ok(Layout { len, table: Some(table), root: number, start, root_len, boot, pieces })
+    }
+
+    /// How the disk is divided.
+    pub fn division(&self) -> Division {
+        self.table.as_ref().map_or(Division::None, Table::division)
+    }
+
+    /// What `root=PARTUUID=` calls the root.
+    pub fn part_uuid(&self) -> Option<String> {
+        let table = self.table.as_ref()?;
+        Some(table.partition(self.root)?.part_uuid(table.id))
+    }
+}
+
+fn gpt_kind(type_guid: Uuid, guid: Uuid, text: &str) -> PartitionKind {
+    let mut name = [0; 36];
+    for (unit, value) in name.iter_mut().zip(text.encode_utf16()) {
+        *unit = value;
+    }
+    PartitionKind::Gpt { type_guid, guid, attributes: 0, name }
+}
+
+fn table_pieces(table: &Table, len: u64) -> Result<Vec<Piece>, TableError> {
+    let pieces = table.write(len / SECTOR)?;
+    Ok(pieces.into_iter().map(|(offset, bytes)| Piece::known(offset, bytes)).collect())
+}
+
+/// Puts boot code before the table in the first sector.
+fn put_code(pieces: &mut [Piece], code: &[u8]) {
+    if let Some(Piece { offset: 0, bytes: Bytes::Known(bytes) }) = pieces.first_mut() {
+        bytes[..code.len()].copy_from_slice(code);
+    }
+}
+
+/// What of a partition is not zeros: it is small, and most of it was never used.
+fn used(disk: &Arc<Disk>, partition: &Partition) -> std::io::Result<Vec<Piece>> {
+    const STEP: u64 = 64 * 1024;
+    let (mut pieces, mut buffer) = (Vec::<Piece>::new(), vec![0; STEP as usize]);
+    let (mut at, end) = (partition.start * SECTOR, partition.end() * SECTOR);
+    while at < end {
+        let size = STEP.min(end - at);
+        let block = &mut buffer[..size as usize];
+        disk.read_at(block, at)?;
+        if block.iter().any(|byte| *byte != 0) {
+            match pieces.last_mut() {
+                Some(Piece { offset, bytes: Bytes::Of { len, .. } }) if *offset + *len == at => {
+                    *len += size;
+                }
+                _ => pieces.push(Piece {
+                    offset: at,
+                    bytes: Bytes::Of { disk: disk.clone(), offset: at, len: size },
+                }),
+            }
+        }
+        at += size;
+    }
+    Ok(pieces)
+}

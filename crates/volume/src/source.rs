@@ -1,0 +1,232 @@
+//! Where a root lies: its file system, the partition, the disk that the machine booted from.
+//!
+//! Nothing is guessed from names. The device number of the root leads through `/sys/dev/block` to what the kernel
+//! knows: which partition it is, where that begins, and of which disk.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{FileExt, FileTypeExt};
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use crate::mounts::{Mount, Mounts};
+use crate::probe::{Probe, probe};
+use crate::table::{SECTOR, Table};
+
+/// What is known of the place where a root lies.
+#[derive(Debug, Default)]
+pub struct Source {
+    /// The type of the file system, as it is mounted; empty if the root is no mount point.
+    pub fs_type: String,
+    /// What its superblock says, if that could be read.
+    pub probe: Option<Probe>,
+    /// Its UUID and label, from the superblock or from what the system noted of it.
+    pub uuid: Option<Uuid>,
+    /// See `uuid`.
+    pub label: Option<Vec<u8>>,
+    /// The length of the device that it lies on, in bytes.
+    pub len: Option<u64>,
+    /// The names of that device, without `/dev/`.
+    pub names: Vec<String>,
+    /// The disk that it is a partition of, or that is it.
+    pub disk: Option<Disk>,
+    /// What could not be found out, and why.
+    pub unknown: Vec<String>,
+}
+
+/// A disk to take a boot chain from.
+#[derive(Debug)]
+pub struct Disk {
+    /// Its node, or the file that is its image.
+    pub path: PathBuf,
+    /// Its length in bytes.
+    pub len: u64,
+    /// `None` if it is one file system.
+    pub table: Option<Table>,
+    /// The number of the partition that is the root's; 0 if the disk is not divided.
+    pub root: u32,
+    file: File,
+}
+
+impl Disk {
+    /// Opens a disk or the image of one, and finds the root on it.
+    ///
+    /// # Errors
+    /// It cannot be read, or it has several partitions and none of them can be told to be the root.
+    pub fn open(path: &Path, root_uuid: Option<Uuid>) -> io::Result<Disk> {
+        let mut disk = Disk::read(path)?;
+        let Some(table) = &disk.table else { return Ok(disk) };
+        let mut found = Vec::new();
+        for partition in &table.partitions {
+            let start = partition.start * SECTOR;
+            if let Ok(Some(probe)) = probe(&mut |buf| read_some(&disk.file, buf, start)) {
+                found.push((partition.number, partition.len, probe));
+            }
+        }
+        let named = found.iter().find(|(_, _, probe)| Some(probe.uuid) == root_uuid);
+        let largest = found.iter().max_by_key(|(_, len, _)| *len);
+        let root = named.or(largest).map(|(number, _, _)| *number);
+        disk.root = root.ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                "no partition holds a file system for a root",
+            )
+        })?;
+        Ok(disk)
+    }
+
+    fn read(path: &Path) -> io::Result<Disk> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        let len = match metadata.file_type().is_block_device() {
+            true => io::Seek::seek(&mut &file, io::SeekFrom::End(0))?,
+            false => metadata.len(),
+        };
+        let table = Table::read(len, &mut |buf, offset| file.read_exact_at(buf, offset))?;
+        Ok(Disk { path: path.to_owned(), len, table, root: 0, file })
+    }
+
+    /// Reads bytes of the disk.
+    pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buf, offset)
+    }
+
+    /// The file system in the root's partition.
+    pub fn probe_root(&self) -> io::Result<Option<Probe>> {
+        let partition = self.table.as_ref().and_then(|table| table.partition(self.root));
+        let start = partition.map_or(0, |partition| partition.start * SECTOR);
+        probe(&mut |buf| read_some(&self.file, buf, start))
+    }
+}
+
+/// Reads up to the end.
+fn read_some(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buf.len() {
+        match file.read_at(&mut buf[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// The directories in which the kernel and the system tell of devices; other ones in tests.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// `/sys`
+    pub sys: PathBuf,
+    /// `/dev`
+    pub dev: PathBuf,
+    /// `/run/udev/data`
+    pub udev: PathBuf,
+}
+
+impl Default for Places {
+    fn default() -> Places {
+        Places { sys: "/sys".into(), dev: "/dev".into(), udev: "/run/udev/data".into() }
+    }
+}
+
+impl Source {
+    /// Finds out where `root` lies. A directory that is no mount point is a tree by itself, and lies nowhere.
+    pub fn find(root: &Path, mounts: &Mounts, places: &Places) -> Source {
+        let mut source = Source::default();
+        let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+        let mount = mounts.holding(&root).filter(|mount| is_at(mount, &root));
+        let Some(mount) = mount else { return source };
+        source.fs_type = String::from_utf8_lossy(&mount.fs_type).into_owned();
+        let Some(device) = mount.block_device() else {
+            source.unknown.push(format!("{} lies on no block device", source.fs_type));
+            return source;
+        };
+        let number = format!("{}:{}", device.major, device.minor);
+        let entry = places.sys.join("dev/block").join(&number);
+        let Ok(entry) = entry.canonicalize() else {
+            source.unknown.push(format!("the kernel tells nothing of the device {number}"));
+            return source;
+        };
+        source.look_at(&entry, &number, places);
+        source
+    }
+
+    fn look_at(&mut self, entry: &Path, number: &str, places: &Places) {
+        let kernel_name = entry.file_name().map(|name| name.to_string_lossy().into_owned());
+        let node_name = device_name(entry).or_else(|| kernel_name.clone()).unwrap_or_default();
+        let node = places.dev.join(&node_name);
+        self.names.extend(kernel_name.filter(|name| *name != node_name));
+        self.names.push(node_name);
+        self.len = number_in(&entry.join("size")).map(|sectors| sectors * SECTOR);
+        let probed = File::open(&node).and_then(|file| probe(&mut |buf| read_some(&file, buf, 0)));
+        match probed {
+            Ok(probe) => {
+                self.uuid = probe.as_ref().map(|probe| probe.uuid);
+                self.label = probe.as_ref().map(|probe| probe.label.clone());
+                self.probe = probe;
+            }
+            Err(error) => {
+                self.unknown.push(format!("`{}` cannot be read: {error}", node.display()));
+                self.ask_udev(&places.udev.join(format!("b{number}")));
+            }
+        }
+        let has_slaves = |entry: &Path| {
+            fs::read_dir(entry.join("slaves")).is_ok_and(|mut slaves| slaves.next().is_some())
+        };
+        let (disk, partition) = match number_in(&entry.join("partition")) {
+            Some(partition) => (entry.parent().map(Path::to_owned), partition as u32),
+            None if has_slaves(entry) => {
+                self.unknown.push(format!(
+                    "`{}` is put together from other devices (LVM, RAID, encryption), which a disk image has not",
+                    node.display()
+                ));
+                return;
+            }
+            None => (Some(entry.to_owned()), 0),
+        };
+        let disk = disk.and_then(|disk| device_name(&disk));
+        let Some(path) = disk.map(|name| places.dev.join(name)) else { return };
+        match Disk::read(&path) {
+            Ok(disk) if partition == 0 || disk.partition_is_known(partition) => {
+                self.disk = Some(Disk { root: partition, ..disk });
+            }
+            Ok(_) => self
+                .unknown
+                .push(format!("the table of `{}` has no partition {partition}", path.display())),
+            Err(error) => {
+                self.unknown.push(format!("the disk `{}` cannot be read: {error}", path.display()));
+            }
+        }
+    }
+
+    /// What udev noted when it saw the device: lines `E:ID_FS_UUID=…`.
+    fn ask_udev(&mut self, path: &Path) {
+        let Ok(text) = fs::read_to_string(path) else { return };
+        let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key));
+        self.uuid = value("E:ID_FS_UUID=").and_then(|uuid| uuid.parse().ok());
+        self.label = value("E:ID_FS_LABEL=").map(|label| label.as_bytes().to_vec());
+    }
+}
+
+impl Disk {
+    fn partition_is_known(&self, number: u32) -> bool {
+        self.table.as_ref().is_some_and(|table| table.partition(number).is_some())
+    }
+}
+
+fn is_at(mount: &Mount, root: &Path) -> bool {
+    use std::os::unix::ffi::OsStrExt;
+    root.as_os_str().as_bytes() == mount.point
+}
+
+/// The name of a device's node below `/dev`.
+fn device_name(entry: &Path) -> Option<String> {
+    let text = fs::read_to_string(entry.join("uevent")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("DEVNAME=")).map(str::to_owned)
+}
+
+fn number_in(path: &Path) -> Option<u64> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
