@@ -57,7 +57,8 @@ impl Command {
 /// `10GiB` or `512MB`, or a bare number of MiB as the classic tools take it; never a bare `G`, which means one thing to
 /// some tools and another to others.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
-    let wanted = || "a size has a unit, `10GiB`, `512MB`, `1000000B`, or is a number of MiB".to_owned();
+    let wanted =
+        || "a size has a unit, `10GiB`, `512MB`, `1000000B`, or is a number of MiB".to_owned();
     let size = match text.parse::<u64>() {
         Ok(mebibytes) => mebibytes.saturating_mul(1 << 20),
         Err(_) if !text.trim_end().ends_with('B') => return Err(wanted()),

@@ -152,7 +152,7 @@ impl Read for Counted {
 }
 
 /// EC2's limit for the root of an S3-backed AMI.
-const MAX_IMAGE: u64 = 10 << 30;
+pub(crate) const MAX_IMAGE: u64 = 10 << 30;
 
 /// Refuses an image that EC2 would refuse.
 pub(crate) fn check_size(len: u64, image: &Path, allow_large: bool) -> anyhow::Result<()> {

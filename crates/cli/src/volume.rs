@@ -3,20 +3,29 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use baler_ext4::{FileSystem, Options, Plan, Profile, Time};
+use baler_ext4::{FileSystem, Plan, Time};
 use baler_image::Image;
 use baler_volume::{
-    Filter, Follow, Mounts, Patterns, Troubles, Walk, WalkError, WalkEvent, WalkOptions,
+    DiskImage, Filter, Follow, Mounts, Patterns, Troubles, Walk, WalkError, WalkEvent, WalkOptions,
     walk,
 };
+
+use uuid::Uuid;
 
 use crate::exit::Trouble;
 use crate::interrupt;
 use crate::report::{self, Console};
-use uuid::Uuid;
 use args::{FilterArg, VolumeArgs};
 
 pub(crate) mod args;
+
+mod boot;
+
+mod edits;
+
+mod facts;
+
+mod site;
 
 mod tell;
 
@@ -35,7 +44,7 @@ pub(crate) struct Request<'a> {
 pub(crate) struct Volume {
     image: Box<dyn Image>,
     outcome: Outcome,
-    facts: tell::Facts,
+    facts: facts::Facts,
 }
 
 /// What can be said of the tree's files when the image was read.
@@ -61,25 +70,50 @@ impl Volume {
 
     /// `--dry-run`: what would be done.
     pub(crate) fn print(&self, json: bool) -> anyhow::Result<()> {
-        self.facts.print(json)
+        match json {
+            true => report::json(&self.facts.json()),
+            false => report::result(&self.facts.text()),
+        }
     }
 }
 
 /// Walks a tree and plans its image; no file is read but those that the filter and the boot chain look into.
 pub(crate) fn open(request: &Request<'_>, console: &Console) -> anyhow::Result<Volume> {
-    let walk = gather(request, console)?;
+    let mounts = Mounts::of_this_process().context("reading what is mounted")?;
+    let site = site::Site::find(request, &mounts, console)?;
+    let mut walk = gather(request, &mounts, console)?;
     tell::changes(&walk, console);
     if let Some(path) = &request.args.report {
         tell::write_report(path, &walk)?;
     }
     check_readable(&walk, request)?;
-    prepare(walk, request, console)
+    let boot = boot::choose(request, &site, &mounts, &walk.tree, console)?;
+    let options = site.options(request, &boot, &walk.tree)?;
+    edits::apply(request, &site, &boot, &options, &mut walk, console)?;
+    let length = site.length(request, &walk.tree, &options, console);
+    let layout = boot.layout(length, options.uuid).context("dividing the disk")?;
+    let options = site.sized(options, layout.root_len);
+    let facts = facts::Facts::new(request, &walk, &layout, &options);
+    let Walk { tree, files, .. } = walk;
+    let troubles = files.troubles();
+    let plan = Plan::new(tree, options).map_err(|error| site::does_not_fit(error, &layout))?;
+    let facts = facts.planned(&plan);
+    console.note(&facts.summary());
+    let image: Box<dyn Image> = match layout.table {
+        None => Box::new(FileSystem::new(plan, files)),
+        Some(_) => {
+            let file_system = FileSystem::new(plan, files);
+            Box::new(DiskImage::new(layout.len, layout.pieces, file_system, layout.start))
+        }
+    };
+    Ok(Volume { image, outcome: Outcome { troubles }, facts })
 }
 
 /// Prints what happens to each path, and why.
 pub(crate) fn list(request: &Request<'_>) -> anyhow::Result<()> {
+    let mounts = Mounts::of_this_process().context("reading what is mounted")?;
     let mut lines = tell::Lines::new();
-    let result = walk_with(request, &mut |event| {
+    let result = walk_with(request, &mounts, &mut |event| {
         interrupt::check()?;
         lines.add(&event)
     });
@@ -91,9 +125,9 @@ pub(crate) fn list(request: &Request<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn gather(request: &Request<'_>, console: &Console) -> anyhow::Result<Walk> {
+fn gather(request: &Request<'_>, mounts: &Mounts, console: &Console) -> anyhow::Result<Walk> {
     let progress = console.counter(format!("walking {}", request.root.display()), "entries");
-    let walk = walk_with(request, &mut |_| {
+    let walk = walk_with(request, mounts, &mut |_| {
         progress.add(1);
         interrupt::check()
     })?;
@@ -102,6 +136,7 @@ fn gather(request: &Request<'_>, console: &Console) -> anyhow::Result<Walk> {
 
 fn walk_with(
     request: &Request<'_>,
+    mounts: &Mounts,
     on_event: &mut dyn FnMut(WalkEvent<'_>) -> std::io::Result<()>,
 ) -> anyhow::Result<Walk> {
     let args = request.args;
@@ -118,7 +153,7 @@ fn walk_with(
         FilterArg::None => Filter::None,
     };
     let options = WalkOptions {
-        mounts: Mounts::of_this_process().context("reading what is mounted")?,
+        mounts: mounts.clone(),
         follow,
         patterns,
         filter,
@@ -151,25 +186,8 @@ fn check_readable(walk: &Walk, request: &Request<'_>) -> anyhow::Result<()> {
     .into())
 }
 
-fn prepare(walk: Walk, request: &Request<'_>, console: &Console) -> anyhow::Result<Volume> {
-    let Walk { tree, files, changes, .. } = walk;
-    let troubles = files.troubles();
-    let now = Time { seconds: request.now as i64, nanos: 0 };
-    let uuid = request.args.uuid.map_or_else(random_uuid, Ok)?;
-    let hash_seed = request.args.hash_seed.map_or_else(random_uuid, Ok)?;
-    let mut options = Options::new(0, Profile::Modern, uuid, hash_seed, now);
-    options.len = request.size.unwrap_or_else(|| Plan::enough(&tree, &options) * 5 / 4);
-    options.len = options.len.next_multiple_of(1 << 20);
-    let plan = Plan::new(tree, options).context("planning the file system")?;
-    let usage = plan.usage();
-    console.note(&format!("{usage:?}"));
-    let facts = tell::Facts { changes: changes.len() };
-    let image = Box::new(FileSystem::new(plan, files));
-    Ok(Volume { image, outcome: Outcome { troubles }, facts })
-}
-
 /// An identifier that nobody else has.
-fn random_uuid() -> anyhow::Result<Uuid> {
+pub(crate) fn random_uuid() -> anyhow::Result<Uuid> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).context("making a UUID")?;
     Ok(uuid::Builder::from_random_bytes(bytes).into_uuid())

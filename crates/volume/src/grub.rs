@@ -120,7 +120,11 @@ impl Core {
         args.extend(
             NEEDED.iter().copied().chain(WANTED.into_iter().filter(is_there)).map(PathBuf::from),
         );
-        let core = tool::run("making GRUB's core image", &mkimage, &args)?;
+        // It syncs what it writes, which a pipe cannot do.
+        let output = tempfile::NamedTempFile::new().map_err(failed(&std::env::temp_dir()))?;
+        args.extend([PathBuf::from("-o"), output.path().to_owned()]);
+        tool::run("making GRUB's core image", &mkimage, &args)?;
+        let core = std::fs::read(output.path()).map_err(failed(output.path()))?;
         if core.len() < 2 * SECTOR as usize
             || core.len() > MAX_CORE
             || boot.len() != SECTOR as usize

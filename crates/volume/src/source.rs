@@ -29,6 +29,8 @@ pub struct Source {
     pub len: Option<u64>,
     /// The names of that device, without `/dev/`.
     pub names: Vec<String>,
+    /// Which partition of its disk that device is; 0 if it is the disk.
+    pub partition: Option<u32>,
     /// The disk that it is a partition of, or that is it.
     pub disk: Option<Disk>,
     /// What could not be found out, and why.
@@ -186,6 +188,7 @@ impl Source {
             }
             None => (Some(entry.to_owned()), 0),
         };
+        self.partition = Some(partition);
         let disk = disk.and_then(|disk| device_name(&disk));
         let Some(path) = disk.map(|name| places.dev.join(name)) else { return };
         match Disk::read(&path) {

@@ -43,12 +43,12 @@ pub(crate) fn find(names: &[&str]) -> Option<PathBuf> {
     places.find(|path| path.is_file())
 }
 
-/// Runs a program without a shell and with an empty environment; returns what it wrote to standard output.
+/// Runs a program without a shell and with an empty environment.
 pub(crate) fn run<S: AsRef<OsStr>>(
     doing: &'static str,
     program: &Path,
     args: &[S],
-) -> Result<Vec<u8>, ToolError> {
+) -> Result<(), ToolError> {
     #[expect(clippy::disallowed_methods, reason = "this is the door")]
     let mut command = Command::new(program);
     command.args(args).env_clear().env("LC_ALL", "C").stdin(Stdio::null());
@@ -58,7 +58,7 @@ pub(crate) fn run<S: AsRef<OsStr>>(
         source,
     })?;
     if output.status.success() {
-        return Ok(output.stdout);
+        return Ok(());
     }
     let stderr = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<_> = stderr.lines().rev().take(3).collect();

@@ -89,8 +89,8 @@ pub(crate) fn write_report(to: &Path, walk: &Walk) -> anyhow::Result<()> {
     let doing = || Trouble::failed(format!("writing the report `{}`", to.display()));
     let directory = to.parent().filter(|path| !path.as_os_str().is_empty());
     let changes: Vec<_> = walk.changes.iter().map(change).collect();
-    let mut file = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))
-        .with_context(doing)?;
+    let mut file =
+        tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new("."))).with_context(doing)?;
     let report = json!({ "entries": walk.tree.len(), "changes": changes });
     serde_json::to_writer_pretty(file.as_file_mut(), &report).with_context(doing)?;
     file.as_file_mut().write_all(b"\n").with_context(doing)?;
@@ -110,16 +110,4 @@ fn change(change: &Change) -> serde_json::Value {
         value["path_bytes"] = json!(change.path);
     }
     value
-}
-
-/// The plan.
-pub(crate) struct Facts {
-    pub(crate) changes: usize,
-}
-
-impl Facts {
-    pub(crate) fn print(&self, json: bool) -> anyhow::Result<()> {
-        let _ = json;
-        report::result(&format!("{} changes\n", self.changes))
-    }
 }

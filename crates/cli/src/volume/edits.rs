@@ -1,0 +1,116 @@
+//! Files that the image has otherwise than the source: what names the disk that they are on.
+
+use std::io;
+
+use anyhow::Context;
+use baler_ext4::{FileData, Files, Kind, Meta, NodeId, Options, Tree};
+use baler_volume::{TreeFiles, Walk, grub};
+
+use super::Request;
+use super::boot::Choice;
+use super::site::Site;
+use crate::report::Console;
+
+/// Files of configuration are not longer.
+const MAX_TEXT: u64 = 1 << 20;
+
+/// Makes them, in the tree and in what its files are read from.
+pub(crate) fn apply(
+    request: &Request<'_>,
+    site: &Site,
+    boot: &Choice,
+    options: &Options,
+    walk: &mut Walk,
+    console: &Console,
+) -> anyhow::Result<()> {
+    let _ = site;
+    if matches!(boot, Choice::Built(..)) {
+        configure_grub(request, options, walk, console)?;
+    }
+    Ok(())
+}
+
+/// A GRUB that is built for a tree without a configuration gets one.
+fn configure_grub(
+    request: &Request<'_>,
+    options: &Options,
+    walk: &mut Walk,
+    console: &Console,
+) -> anyhow::Result<()> {
+    let directory = grub::directory(&walk.tree);
+    let path = format!("{directory}/grub.cfg");
+    if walk.tree.find(path.as_bytes()).is_some() {
+        return Ok(());
+    }
+    let defaults = read(walk, b"etc/default/grub").unwrap_or_default();
+    let arguments = grub_arguments(&String::from_utf8_lossy(&defaults));
+    let Some(text) = grub::configuration(&walk.tree, options.uuid, &arguments) else {
+        return Ok(());
+    };
+    console
+        .note(&format!("/{path} is not there: the image gets one that starts the newest kernel"));
+    put(walk, path.as_bytes(), text.into_bytes(), 0o644, request.now)
+}
+
+/// What `/etc/default/grub` sets for the kernel's command line.
+fn grub_arguments(text: &str) -> String {
+    let value = |line: &str| {
+        let value = line.trim().strip_prefix("GRUB_CMDLINE_LINUX=")?;
+        Some(value.trim_matches(['"', '\'']).to_owned())
+    };
+    text.lines().rev().find_map(value).unwrap_or_default()
+}
+
+/// Reads a small file of the image; `None` if there is none of that name.
+pub(crate) fn read(walk: &mut Walk, path: &[u8]) -> Option<Vec<u8>> {
+    read_node(&walk.tree, &mut walk.files, walk.tree.find(path)?).ok()
+}
+
+fn read_node(tree: &Tree, files: &mut TreeFiles, node: NodeId) -> io::Result<Vec<u8>> {
+    match tree.kind(node) {
+        Kind::File(data) if data.size <= MAX_TEXT => {
+            let mut bytes = vec![0; data.size as usize];
+            files.read_at(tree, node, &mut bytes, 0)?;
+            Ok(bytes)
+        }
+        _ => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+/// Gives the image a file with this text; directories that are missing are made.
+pub(crate) fn put(
+    walk: &mut Walk,
+    path: &[u8],
+    text: Vec<u8>,
+    mode: u16,
+    now: u64,
+) -> anyhow::Result<()> {
+    let doing = || format!("adding `/{}` to the image", String::from_utf8_lossy(path));
+    let time = baler_ext4::Time { seconds: now as i64, nanos: 0 };
+    let (atime, mtime, ctime, crtime) = (time, time, time, time);
+    let data = FileData::dense(text.len() as u64);
+    if let Some(node) = walk.tree.find(path)
+        && walk.tree.set_file_data(node, data.clone())
+    {
+        let meta = walk.tree.meta(node);
+        walk.tree.set_meta(node, Meta { mtime, ctime, ..meta });
+        walk.files.set_contents(node, text);
+        return Ok(());
+    }
+    let mut names: Vec<_> = path.split(|byte| *byte == b'/').collect();
+    let name = names.pop().with_context(doing)?;
+    let mut directory = Tree::ROOT;
+    for part in names {
+        directory = match walk.tree.child(directory, part) {
+            Some(found) => found,
+            None => {
+                let meta = Meta { mode: 0o755, atime, mtime, ctime, crtime, ..Meta::default() };
+                walk.tree.add(directory, part, meta, Kind::Directory).with_context(doing)?
+            }
+        };
+    }
+    let meta = Meta { mode, atime, mtime, ctime, crtime, ..Meta::default() };
+    let node = walk.tree.add(directory, name, meta, Kind::File(data)).with_context(doing)?;
+    walk.files.set_contents(node, text);
+    Ok(())
+}

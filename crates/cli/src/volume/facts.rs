@@ -1,0 +1,124 @@
+//! The plan of an image, as `--dry-run` prints it.
+
+use baler_ext4::{Options, Plan, Profile, Usage};
+use baler_volume::{Action, Boot, Division, Layout, Loader, Walk};
+use serde_json::{Value, json};
+
+use super::Request;
+use crate::report::{self, size};
+
+/// What was decided, before and after the file system has its plan.
+pub(crate) struct Facts {
+    root: String,
+    entries: usize,
+    left_out: usize,
+    len: u64,
+    division: &'static str,
+    boot: String,
+    start: u64,
+    options: Options,
+    usage: Option<Usage>,
+    stored: u64,
+}
+
+impl Facts {
+    pub(crate) fn new(
+        request: &Request<'_>,
+        walk: &Walk,
+        layout: &Layout,
+        options: &Options,
+    ) -> Facts {
+        let is_less = |action: Action| !matches!(action, Action::Added | Action::Kept);
+        Facts {
+            root: request.root.display().to_string(),
+            entries: walk.tree.len(),
+            left_out: walk.changes.iter().filter(|change| is_less(change.action)).count(),
+            len: layout.len,
+            division: match layout.division() {
+                Division::None => "none",
+                Division::Mbr => "mbr",
+                Division::Gpt => "gpt",
+            },
+            boot: match &layout.boot {
+                Boot::None => "none".to_owned(),
+                Boot::Cloned { disk, loader } => {
+                    let loader = match loader {
+                        Loader::Grub2 => "GRUB 2",
+                        Loader::GrubLegacy => "GRUB 0.97",
+                    };
+                    format!("{loader}, cloned from {}", disk.display())
+                }
+                Boot::Built { modules } => format!("GRUB 2, built from {}", modules.display()),
+            },
+            start: layout.start,
+            options: options.clone(),
+            usage: None,
+            stored: 0,
+        }
+    }
+
+    pub(crate) fn planned(self, plan: &Plan) -> Facts {
+        let stored = plan.extents().iter().map(|extent| extent.len).sum();
+        Facts { usage: Some(plan.usage()), stored, ..self }
+    }
+
+    fn free(&self) -> u64 {
+        self.usage.map_or(0, |usage| usage.free_blocks * u64::from(usage.block_size))
+    }
+
+    fn format(&self) -> &'static str {
+        match (self.options.profile, self.options.has_extents) {
+            (Profile::Modern, _) => "ext4",
+            (Profile::GrubLegacy, true) => "ext4 for GRUB 0.97",
+            (Profile::GrubLegacy, false) => "ext3",
+        }
+    }
+
+    /// One line, before anything is read.
+    pub(crate) fn summary(&self) -> String {
+        format!(
+            "the image has {}: {} with {} free, {} of data; partition table: {}; boot loader: {}",
+            size(self.len),
+            self.format(),
+            size(self.free()),
+            size(self.stored),
+            self.division,
+            self.boot,
+        )
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let label = String::from_utf8_lossy(&self.options.label).into_owned();
+        let inodes = self.usage.map_or((0, 0), |usage| (usage.inodes, usage.free_inodes));
+        let lines = [
+            ("root", self.root.clone()),
+            ("entries", format!("{}, {} left out or emptied", self.entries, self.left_out)),
+            ("disk", format!("{}, partition table: {}", size(self.len), self.division)),
+            ("boot loader", self.boot.clone()),
+            (
+                "file system",
+                format!("{}, {} at byte {}", self.format(), size(self.options.len), self.start),
+            ),
+            ("uuid", self.options.uuid.to_string()),
+            ("label", label),
+            ("data", size(self.stored)),
+            ("free", format!("{}, {} of {} inodes", size(self.free()), inodes.1, inodes.0)),
+        ];
+        lines.iter().map(|(name, value)| format!("{name:<13} {}\n", report::plain(value))).collect()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "root": self.root, "entries": self.entries, "left_out": self.left_out, "size": self.len,
+            "partition": self.division, "bootloader": self.boot,
+            "file_system": {
+                "type": self.format(), "offset": self.start, "size": self.options.len, "free": self.free(),
+                "uuid": self.options.uuid.to_string(), "label": String::from_utf8_lossy(&self.options.label),
+                "hash_seed": self.options.hash_seed.to_string(), "block_size": self.options.block_size,
+                "inode_size": self.options.inode_size,
+                "inodes": self.usage.map(|usage| usage.inodes), "free_inodes": self.usage.map(|usage| usage.free_inodes),
+            },
+            "data": self.stored,
+        })
+    }
+}
