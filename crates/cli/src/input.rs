@@ -11,6 +11,7 @@ use baler_image::{Compression, FileImage, Image, StreamImage, measure, open_file
 use crate::exit::Trouble;
 use crate::interrupt::{self, Waiting};
 use crate::report::{Console, size};
+use crate::volume::{Outcome, Volume};
 
 /// What is to be bundled, opened.
 pub(crate) enum Input {
@@ -18,6 +19,8 @@ pub(crate) enum Input {
     File(FileImage),
     /// It can be read once, from its start.
     Stream(StreamImage),
+    /// It is made of a root tree, as it is read.
+    Volume(Box<Volume>),
 }
 
 impl Input {
@@ -25,13 +28,19 @@ impl Input {
         match self {
             Input::File(image) => image,
             Input::Stream(image) => image,
+            Input::Volume(volume) => volume.image(),
         }
     }
 
-    pub(crate) fn into_image(self) -> Box<dyn Image> {
+    /// The image, and of a root tree what there is to say when it was read.
+    pub(crate) fn into_image(self) -> (Box<dyn Image>, Option<Outcome>) {
         match self {
-            Input::File(image) => Box::new(image),
-            Input::Stream(image) => Box::new(image),
+            Input::File(image) => (Box::new(image), None),
+            Input::Stream(image) => (Box::new(image), None),
+            Input::Volume(volume) => {
+                let (image, outcome) = volume.into_image();
+                (image, Some(outcome))
+            }
         }
     }
 }

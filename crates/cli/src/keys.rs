@@ -51,7 +51,24 @@ pub(crate) struct UserKey {
     pub(crate) key: PrivateKey,
 }
 
+/// The private keys that the user has, named and not: none of them belongs into an image.
+pub(crate) fn private_paths(named: Option<&Path>) -> Vec<PathBuf> {
+    let default = configuration_directory().map(|directory| directory.join("key.pem"));
+    let variable = std::env::var_os("EC2_PRIVATE_KEY").map(PathBuf::from);
+    let named = named.map(Path::to_owned);
+    named
+        .into_iter()
+        .chain(variable.filter(|path| !path.as_os_str().is_empty()))
+        .chain(default)
+        .collect()
+}
+
 impl KeyArgs {
+    /// The private keys that must not get into an image.
+    pub(crate) fn private_paths(&self) -> Vec<PathBuf> {
+        private_paths(named(&self.key))
+    }
+
     /// The private key that was named, or the default one if there is one.
     pub(crate) fn private_key(&self, console: &Console) -> anyhow::Result<Option<UserKey>> {
         let path = match named(&self.key) {

@@ -27,7 +27,7 @@ pub(crate) fn check(
     if most <= free || stat.f_blocks == 0 {
         return Ok(());
     }
-    let Input::File(image) = input else {
+    if matches!(input, Input::Stream(_)) {
         console.warn(&format!(
             "`{}` has {} free; the bundle may need up to {}",
             directory.display(),
@@ -35,8 +35,8 @@ pub(crate) fn check(
             size(most)
         ));
         return Ok(());
-    };
-    let needed = estimate_bundled_size(image, level).context("sampling the image")?;
+    }
+    let needed = estimate_bundled_size(input.image(), level).context("sampling the image")?;
     if needed > free {
         return Err(Trouble::failed(format!(
             "`{}` has {} free, and the bundle needs about {}",

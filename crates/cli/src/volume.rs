@@ -68,12 +68,14 @@ impl Volume {
         (self.image, self.outcome)
     }
 
-    /// `--dry-run`: what would be done.
-    pub(crate) fn print(&self, json: bool) -> anyhow::Result<()> {
-        match json {
-            true => report::json(&self.facts.json()),
-            false => report::result(&self.facts.text()),
-        }
+    /// What would be done, as `--dry-run` prints it.
+    pub(crate) fn text(&self) -> String {
+        self.facts.text()
+    }
+
+    /// The same for programs.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        self.facts.json()
     }
 }
 

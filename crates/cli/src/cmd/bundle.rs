@@ -26,19 +26,24 @@ use crate::machine;
 use crate::output;
 use crate::report::{self, Console, size};
 use crate::space;
+use crate::volume::{self, Request, args::VolumeArgs};
 
-/// Bundle an image: compress, encrypt and split it, and sign the manifest
+/// Bundle a root tree or an image: compress, encrypt and split it, and sign the manifest
+///
+/// Of a root tree an image is made on the way, as `baler image` makes it, and written nowhere.
 ///
 /// Prints the path of the manifest.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The image: a file (gzip, bzip2, xz and zstd are decompressed on the way), a block device, or - for standard input
+    /// A root tree: a directory, / for the machine that runs; or an image: a file (gzip, bzip2, xz and zstd are
+    /// decompressed on the way), a block device, or - for standard input
+    #[arg(value_name = "SOURCE")]
     image: PathBuf,
 
     /// The directory for the parts and the manifest
     directory: PathBuf,
 
-    /// The bundle's name, which its files' names begin with [default: the image's file name]
+    /// The bundle's name, which its files' names begin with [default: the source's file name; image for /]
     #[arg(long, short)]
     name: Option<String>,
 
@@ -50,8 +55,8 @@ pub(crate) struct Args {
     #[arg(long, short = 'u', value_name = "ID", env = "EC2_USER_ID")]
     account: Option<String>,
 
-    /// The image's length, for standard input: 8GiB
-    #[arg(long, value_parser = args::size)]
+    /// The image's length, for a root tree and for standard input: 8GiB, or a number of MiB
+    #[arg(long, short, value_parser = args::size)]
     size: Option<u64>,
 
     /// How hard to compress: fast, default, best, or 1 to 12
@@ -79,6 +84,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     keys: KeyArgs,
+
+    #[command(flatten)]
+    volume: VolumeArgs,
 
     /// EC2's certificate, for a cloud or a region whose key is not built in [else: $EUCALYPTUS_CERT, unless a --region is given]
     #[arg(long, value_name = "FILE", help_heading = "Keys")]
@@ -113,6 +121,7 @@ pub(crate) struct Args {
 /// What will be done; made once from what was typed.
 struct Plan {
     image: PathBuf,
+    volume: VolumeArgs,
     directory: PathBuf,
     overwrite: bool,
     level: Level,
@@ -130,9 +139,17 @@ impl Args {
     pub(crate) fn run(self, console: &Console) -> anyhow::Result<Exit> {
         let (dry_run, allow_large, json, len) =
             (self.dry_run, self.allow_large, self.json, self.size);
+        if self.volume.list && self.image.is_dir() {
+            let never = self.never();
+            let now = machine::now()?;
+            let request = Request { root: &self.image, args: &self.volume, size: len, never, now };
+            volume::list(&request)?;
+            return Ok(Exit::Done);
+        }
+        let never = self.never();
         let mut plan = self.plan(console)?;
         plan.check_directory()?;
-        let mut input = input::open(&plan.image, len, console)?;
+        let mut input = plan.open(len, never, console)?;
         input::check_size(input.image().len(), &plan.image, allow_large)?;
         input::warn_if_in_use(&input, &plan.image, console);
         if dry_run {
@@ -146,9 +163,16 @@ impl Args {
                 let _ = fs::remove_dir(&plan.directory);
             }
         });
-        let (path, packed, user) = made?;
-        tell(&plan, &path, &packed, &user, json, console)?;
+        let made = made?;
+        tell(&plan, &made, json, console)?;
         Ok(Exit::Done)
+    }
+
+    /// What must not be in the image of a root tree: the bundle that is written, and the user's key.
+    fn never(&self) -> Vec<PathBuf> {
+        let name = self.name.clone().or_else(|| default_name(&self.image).ok());
+        let own = name.and_then(|name| bundle_files(&self.directory, &name).ok());
+        own.into_iter().flatten().chain(self.keys.private_paths()).collect()
     }
 
     fn plan(self, console: &Console) -> anyhow::Result<Plan> {
@@ -225,7 +249,20 @@ impl Args {
         check_draft(&manifest).context(Trouble::usage("the manifest could not be written"))?;
         let (image, directory, overwrite) = (self.image, self.directory, self.force);
         let (level, jobs, mtime) = (self.level, self.jobs.count(), machine::now()?);
-        Ok(Plan { image, directory, overwrite, level, jobs, mtime, user, ec2, ec2_name, manifest })
+        let volume = self.volume;
+        Ok(Plan {
+            image,
+            volume,
+            directory,
+            overwrite,
+            level,
+            jobs,
+            mtime,
+            user,
+            ec2,
+            ec2_name,
+            manifest,
+        })
     }
 }
 
@@ -255,18 +292,33 @@ impl Plan {
         }
     }
 
+    fn open(
+        &self,
+        len: Option<u64>,
+        never: Vec<PathBuf>,
+        console: &Console,
+    ) -> anyhow::Result<Input> {
+        if !self.image.is_dir() {
+            self.volume.check_unused()?;
+            return input::open(&self.image, len, console);
+        }
+        let (root, args, now) = (&*self.image, &self.volume, self.mtime);
+        let request = Request { root, args, size: len, never, now };
+        Ok(Input::Volume(Box::new(volume::open(&request, console)?)))
+    }
+
     fn make(
         &self,
         mut input: Input,
         user: Option<UserKey>,
         console: &Console,
-    ) -> anyhow::Result<(PathBuf, Packed, PrivateKey)> {
+    ) -> anyhow::Result<Made> {
         space::check(&self.directory, &mut input, self.level, console)?;
         let user = user.map_or_else(|| keys::make_first_key(console), |user| Ok(user.key))?;
         let sink = DirectorySink::create(&self.directory, &self.manifest.name, self.overwrite)
             .map_err(in_the_way)?;
-        let (path, packed) = self.bundle(input, sink, &user, console)?;
-        Ok((path, packed, user))
+        let (path, packed, changed) = self.bundle(input, sink, &user, console)?;
+        Ok(Made { path, packed, user, changed })
     }
 
     /// Makes the bundle; the manifest is written last.
@@ -276,10 +328,11 @@ impl Plan {
         mut sink: DirectorySink,
         user: &PrivateKey,
         console: &Console,
-    ) -> anyhow::Result<(PathBuf, Packed)> {
+    ) -> anyhow::Result<(PathBuf, Packed, usize)> {
         let key = CipherKey::generate(&mut SysRng).context("making the image's key")?;
         let iv = CipherIv::generate(&mut SysRng).context("making the image's key")?;
-        let mut image = Interruptible(input.into_image());
+        let (image, outcome) = input.into_image();
+        let mut image = Interruptible(image);
         let (name, level, mtime, jobs) = (&self.manifest.name, self.level, self.mtime, self.jobs);
         let options = PackOptions { name, key: &key, iv: &iv, level, mtime, jobs };
         let progress = console.progress(format!("bundling {name}"), image.len());
@@ -293,6 +346,7 @@ impl Plan {
         let packed = pack(&mut image, &options, &mut Interruptible(&mut sink), &on_event)
             .with_context(doing)?;
         drop(progress);
+        let changed = outcome.map_or(0, |outcome| outcome.tell(console));
 
         let mut contents = self.manifest.clone();
         contents.digest = packed.digest;
@@ -307,10 +361,14 @@ impl Plan {
             .context("writing the manifest")?;
         crate::interrupt::check()?;
         let path = sink.commit(&manifest).map_err(in_the_way)?;
-        Ok((path, packed))
+        Ok((path, packed, changed))
     }
 
     fn print(&self, input: &mut Input, json: bool) -> anyhow::Result<Exit> {
+        let volume = match input {
+            Input::Volume(volume) => Some((volume.text(), volume.json())),
+            _ => None,
+        };
         let image = input.image();
         let data: u64 = image.extents().iter().map(|extent| extent.len).sum();
         let most = bundled_size_bound(image);
@@ -321,13 +379,15 @@ impl Plan {
                 "image": self.image.to_string_lossy(), "size": image.len(), "data": data, "extents": image.extents().len(),
                 "manifest": manifest.to_string_lossy(), "architecture": self.manifest.architecture,
                 "account": self.manifest.account, "bundled_size_at_most": most, "key": user, "ec2_key": self.ec2_name,
+                "volume": volume.map(|(_, json)| json),
             }))?;
             return Ok(Exit::Done);
         }
         let user = user.unwrap_or_else(|| "none yet: one would be made".to_owned());
         report::result(&format!(
-            "image         {} ({}, {} of data in {})\nmanifest      {}\narchitecture  {}\naccount       {}\n\
+            "{}image         {} ({}, {} of data in {})\nmanifest      {}\narchitecture  {}\naccount       {}\n\
              bundled size  at most {}\nkey           {}\nec2 key       {}\n",
+            volume.map(|(text, _)| text).unwrap_or_default(),
             report::plain(&self.image.to_string_lossy()),
             size(image.len()),
             size(data),
@@ -343,14 +403,17 @@ impl Plan {
     }
 }
 
-fn tell(
-    plan: &Plan,
-    path: &Path,
-    packed: &Packed,
-    user: &PrivateKey,
-    json: bool,
-    console: &Console,
-) -> anyhow::Result<()> {
+/// A bundle that was made.
+struct Made {
+    path: PathBuf,
+    packed: Packed,
+    user: PrivateKey,
+    /// How many files were not read as they were seen.
+    changed: usize,
+}
+
+fn tell(plan: &Plan, made: &Made, json: bool, console: &Console) -> anyhow::Result<()> {
+    let Made { path, packed, user, changed } = made;
     console.note(&format!(
         "bundled {} into {}, {} together; EC2 opens it with its {} key",
         size(packed.size),
@@ -369,12 +432,15 @@ fn tell(
     report::json(&json!({
         "manifest": path.to_string_lossy(), "name": plan.manifest.name, "size": packed.size,
         "bundled_size": packed.bundled_size, "sha1": packed.digest.to_string(), "parts": parts,
-        "key_fingerprint": user.public().fingerprint().to_string(), "ec2_key": plan.ec2_name,
+        "key_fingerprint": user.public().fingerprint().to_string(), "ec2_key": plan.ec2_name, "changed": changed,
     }))
 }
 
 /// The image's file name, without what tells that it is compressed.
 fn default_name(image: &Path) -> anyhow::Result<String> {
+    if image.is_dir() && image.file_name().is_none() {
+        return Ok("image".to_owned());
+    }
     let name = image.file_name().filter(|_| image != Path::new("-")).and_then(|name| name.to_str());
     let name = name.map(|name| {
         let suffix =

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::args;
 use crate::exit::{Exit, Trouble};
 use crate::interrupt::Interruptible;
+use crate::keys;
 use crate::machine;
 use crate::output;
 use crate::report::{self, Console, size};
@@ -53,7 +54,8 @@ impl Args {
                 .hint("name a file for the image, or leave --json away")
                 .into());
         }
-        let never = if is_stdout { Vec::new() } else { vec![self.destination.clone()] };
+        let mut never = keys::private_paths(None);
+        never.extend((!is_stdout).then(|| self.destination.clone()));
         let (root, args, now) = (&self.root, &self.volume, machine::now()?);
         let request = Request { root, args, size: self.size, never, now };
         if args.list {
@@ -67,7 +69,10 @@ impl Args {
         }
         let mut volume = volume::open(&request, console)?;
         if self.dry_run {
-            volume.print(self.json)?;
+            match self.json {
+                true => report::json(&volume.json())?,
+                false => report::result(&volume.text())?,
+            }
             return Ok(Exit::Done);
         }
         let sink = open()?;
