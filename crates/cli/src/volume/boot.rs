@@ -125,6 +125,15 @@ impl Choice {
         }
     }
 
+    /// Whether GRUB 2 boots it, from what is in the tree.
+    pub(crate) fn is_grub2(&self) -> bool {
+        match self {
+            Choice::Cloned(_, chain) => chain.loader == Loader::Grub2,
+            Choice::Built(..) => true,
+            Choice::Bare(_) => false,
+        }
+    }
+
     /// The disk.
     pub(crate) fn layout(self, length: Length, uuid: Uuid) -> Result<Layout, LayoutError> {
         match self {

@@ -24,13 +24,13 @@ pub(crate) fn apply(
     console: &Console,
 ) -> anyhow::Result<()> {
     let _ = site;
-    if matches!(boot, Choice::Built(..)) {
+    if boot.is_grub2() {
         configure_grub(request, options, walk, console)?;
     }
     Ok(())
 }
 
-/// A GRUB that is built for a tree without a configuration gets one.
+/// GRUB 2 in a tree without a configuration gets one.
 fn configure_grub(
     request: &Request<'_>,
     options: &Options,
