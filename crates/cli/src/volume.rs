@@ -91,7 +91,7 @@ pub(crate) fn open(request: &Request<'_>, console: &Console) -> anyhow::Result<V
     check_readable(&walk, request)?;
     let boot = boot::choose(request, &site, &mounts, &walk.tree, console)?;
     let options = site.options(request, &boot, &walk.tree)?;
-    edits::apply(request, &site, &boot, &options, &mut walk, console)?;
+    edits::apply(request, &boot, &options, &mut walk, console)?;
     let length = site.length(request, &walk.tree, &options, console);
     let layout = boot.layout(length, options.uuid).context("dividing the disk")?;
     let options = site.sized(options, layout.root_len);

@@ -88,10 +88,12 @@ impl Chain {
             let is_empty = code.iter().all(|byte| *byte == 0);
             return Err(if is_empty { ChainError::Unknown } else { ChainError::InPartition });
         }
-        let is_legacy = code[0x3e..0x40] == [3, 2];
-        let (loader, sectors) = match is_legacy {
-            true => (Loader::GrubLegacy, legacy(&code, table)?),
-            false => (Loader::Grub2, core_image(disk, &code, table)?),
+        // Told apart by where their code begins. Not by the version at 0x3e: GRUB 2 keeps what was between the jump
+        // and its code, and that may be of a GRUB 0.97 that was there before.
+        let (loader, sectors) = match code[..2] {
+            [0xeb, 0x48] => (Loader::GrubLegacy, legacy(&code, table)?),
+            [0xeb, 0x63] => (Loader::Grub2, core_image(disk, &code, table)?),
+            _ => return Err(ChainError::Unknown),
         };
         Ok(Chain { loader, code, sectors })
     }
@@ -129,14 +131,17 @@ fn core_image(disk: &Disk, code: &[u8], table: &Table) -> Result<(u64, u64), Cha
     let mut first = [0; SECTOR as usize];
     disk.read_at(&mut first, start * SECTOR)?;
     // A list of runs, from the sector's end towards its start, up to one without sectors.
+    let mut used = start + 1;
     for entry in first.rchunks_exact(12) {
         let (run, len) = (u64_at(entry, 0), u64::from(u16_at(entry, 8)));
         if len == 0 {
-            return Ok((from, to - from));
+            // A BIOS boot partition may be large, a core image is not.
+            return Ok((from, to.min(used.max(from + MAX_GAP)) - from));
         }
         if run < from || run.saturating_add(len) > to || len > MAX_CORE {
             return Err(ChainError::BlockList);
         }
+        used = used.max(run + len);
     }
     Err(ChainError::BlockList)
 }
@@ -145,3 +150,6 @@ fn core_image(disk: &Disk, code: &[u8], table: &Table) -> Result<(u64, u64), Cha
 fn gap(table: &Table) -> u64 {
     table.first_start().unwrap_or(1).min(MAX_GAP)
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,3 +129,6 @@ impl<I: Image> Image for DiskImage<I> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

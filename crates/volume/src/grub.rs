@@ -134,6 +134,12 @@ impl Core {
         Ok(Core { boot, core, modules })
     }
 
+    /// One that does not boot.
+    #[cfg(test)]
+    pub(crate) fn of(boot: Vec<u8>, core: Vec<u8>) -> Core {
+        Core { boot, core, modules: PathBuf::from("modules") }
+    }
+
     /// The code of the first sector, and the core image in whole sectors, for a core image that begins at `sector`.
     pub(crate) fn placed_at(&self, sector: u64) -> (Vec<u8>, Vec<u8>) {
         let mut code = self.boot[..440].to_vec();

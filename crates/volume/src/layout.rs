@@ -106,11 +106,11 @@ fn divide(
     most: Option<u64>,
 ) -> Result<(u64, u64), LayoutError> {
     let around = (start + tail(division)) * SECTOR;
+    let whole = |len: u64| len.min(most.unwrap_or(u64::MAX)) / BLOCK * BLOCK;
     let (len, root_len) = match length {
-        Length::Disk(len) => (len / SECTOR * SECTOR, len.saturating_sub(around)),
-        Length::FileSystem(len) => ((len + around).next_multiple_of(MIB), len),
+        Length::Disk(len) => (len / SECTOR * SECTOR, whole(len.saturating_sub(around))),
+        Length::FileSystem(len) => ((whole(len) + around).next_multiple_of(MIB), whole(len)),
     };
-    let root_len = root_len.min(most.unwrap_or(u64::MAX)) / BLOCK * BLOCK;
     if root_len == 0 { Err(LayoutError::TooShort { len }) } else { Ok((len, root_len)) }
 }
 
@@ -205,7 +205,11 @@ impl Layout {
         let (len, root_len) = divide(old.division(), root.start, length, most)?;
         let kept_end = kept.iter().map(Partition::end).max().unwrap_or(0);
         let len = len.max(((kept_end + tail(old.division())) * SECTOR).next_multiple_of(MIB));
-        let new_root = Partition { len: root_len / SECTOR, ..root.clone() };
+        let mut new_root = Partition { len: root_len / SECTOR, ..root.clone() };
+        // Some firmware wants one to be active, and the one that was may be left away.
+        if let PartitionKind::Mbr { active, .. } = &mut new_root.kind {
+            *active = true;
+        }
         let mut partitions = vec![new_root];
         partitions.extend(kept.iter().cloned());
         partitions.sort_by_key(|partition| partition.number);
@@ -280,3 +284,6 @@ fn used(disk: &Arc<Disk>, partition: &Partition) -> std::io::Result<Vec<Piece>> 
     }
     Ok(pieces)
 }
+
+#[cfg(test)]
+mod tests;

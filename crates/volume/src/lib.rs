@@ -22,6 +22,8 @@ mod layout;
 
 mod disk;
 
+pub mod fstab;
+
 mod tool;
 
 pub use chain::{Chain, ChainError, Loader};

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 
@@ -78,7 +79,8 @@ impl Disk {
         Ok(disk)
     }
 
-    fn read(path: &Path) -> io::Result<Disk> {
+    /// Opens one without looking for the root.
+    pub(crate) fn read(path: &Path) -> io::Result<Disk> {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
         let len = match metadata.file_type().is_block_device() {
@@ -152,14 +154,16 @@ impl Source {
             return source;
         };
         source.look_at(&entry, &number, places);
+        // What it was mounted by, such as `mapper/vg-root`. `root` is what the kernel calls any.
+        let mounted_by = mount.source.strip_prefix(b"/dev/").map(String::from_utf8_lossy);
+        source.names.extend(mounted_by.map(String::from).filter(|name| name != "root"));
+        source.names.dedup();
         source
     }
 
     fn look_at(&mut self, entry: &Path, number: &str, places: &Places) {
-        let kernel_name = entry.file_name().map(|name| name.to_string_lossy().into_owned());
-        let node_name = device_name(entry).or_else(|| kernel_name.clone()).unwrap_or_default();
+        let node_name = device_name(entry);
         let node = places.dev.join(&node_name);
-        self.names.extend(kernel_name.filter(|name| *name != node_name));
         self.names.push(node_name);
         self.len = number_in(&entry.join("size")).map(|sectors| sectors * SECTOR);
         let probed = File::open(&node).and_then(|file| probe(&mut |buf| read_some(&file, buf, 0)));
@@ -172,13 +176,14 @@ impl Source {
             Err(error) => {
                 self.unknown.push(format!("`{}` cannot be read: {error}", node.display()));
                 self.ask_udev(&places.udev.join(format!("b{number}")));
+                self.ask_links(&places.dev.join("disk"), &node);
             }
         }
         let has_slaves = |entry: &Path| {
             fs::read_dir(entry.join("slaves")).is_ok_and(|mut slaves| slaves.next().is_some())
         };
         let (disk, partition) = match number_in(&entry.join("partition")) {
-            Some(partition) => (entry.parent().map(Path::to_owned), partition as u32),
+            Some(partition) => (entry.parent().unwrap_or(entry), partition as u32),
             None if has_slaves(entry) => {
                 self.unknown.push(format!(
                     "`{}` is put together from other devices (LVM, RAID, encryption), which a disk image has not",
@@ -186,11 +191,10 @@ impl Source {
                 ));
                 return;
             }
-            None => (Some(entry.to_owned()), 0),
+            None => (entry, 0),
         };
         self.partition = Some(partition);
-        let disk = disk.and_then(|disk| device_name(&disk));
-        let Some(path) = disk.map(|name| places.dev.join(name)) else { return };
+        let path = places.dev.join(device_name(disk));
         match Disk::read(&path) {
             Ok(disk) if partition == 0 || disk.partition_is_known(partition) => {
                 self.disk = Some(Disk { root: partition, ..disk });
@@ -209,8 +213,39 @@ impl Source {
         let Ok(text) = fs::read_to_string(path) else { return };
         let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key));
         self.uuid = value("E:ID_FS_UUID=").and_then(|uuid| uuid.parse().ok());
-        self.label = value("E:ID_FS_LABEL=").map(|label| label.as_bytes().to_vec());
+        // Not `ID_FS_LABEL`, which has `_` for what is no word.
+        self.label = value("E:ID_FS_LABEL_ENC=").map(|label| unescaped(label.as_bytes()));
     }
+
+    /// Who else keeps devices by their names has links in `/dev/disk`.
+    fn ask_links(&mut self, disk: &Path, node: &Path) {
+        let Ok(node) = node.canonicalize() else { return };
+        let name_in = |directory: &str| {
+            let mut links = fs::read_dir(disk.join(directory)).ok()?.flatten();
+            let link = links.find(|link| link.path().canonicalize().is_ok_and(|to| to == node))?;
+            Some(link.file_name().as_bytes().to_vec())
+        };
+        self.uuid = self.uuid.or_else(|| Uuid::try_parse_ascii(&name_in("by-uuid")?).ok());
+        self.label = self.label.take().or_else(|| Some(unescaped(&name_in("by-label")?)));
+    }
+}
+
+/// Undoes udev's `\x20` for bytes that a name cannot have.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let hex = |digit: u8| (digit as char).to_digit(16).map(|value| value as u8);
+    let (mut bytes, mut rest) = (Vec::new(), text);
+    while let Some((&first, after)) = rest.split_first() {
+        rest = after;
+        bytes.push(first);
+        if let (b'\\', [b'x', high, low, after @ ..]) = (first, after)
+            && let (Some(high), Some(low)) = (hex(*high), hex(*low))
+        {
+            bytes.pop();
+            bytes.push(high << 4 | low);
+            rest = after;
+        }
+    }
+    bytes
 }
 
 impl Disk {
@@ -220,16 +255,20 @@ impl Disk {
 }
 
 fn is_at(mount: &Mount, root: &Path) -> bool {
-    use std::os::unix::ffi::OsStrExt;
     root.as_os_str().as_bytes() == mount.point
 }
 
-/// The name of a device's node below `/dev`.
-fn device_name(entry: &Path) -> Option<String> {
-    let text = fs::read_to_string(entry.join("uevent")).ok()?;
-    text.lines().find_map(|line| line.strip_prefix("DEVNAME=")).map(str::to_owned)
+/// The name of a device's node below `/dev`: the kernel tells it, and old ones write `!` for `/` in their own names.
+fn device_name(entry: &Path) -> String {
+    let text = fs::read_to_string(entry.join("uevent")).unwrap_or_default();
+    let told = text.lines().find_map(|line| line.strip_prefix("DEVNAME="));
+    let own = || entry.file_name().unwrap_or_default().to_string_lossy().replace('!', "/");
+    told.map_or_else(own, str::to_owned)
 }
 
 fn number_in(path: &Path) -> Option<u64> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
+
+#[cfg(test)]
+mod tests;

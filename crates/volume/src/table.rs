@@ -106,6 +106,9 @@ pub enum TableError {
     /// What was read is damaged.
     #[error("the GPT is damaged: {0}")]
     Damaged(&'static str),
+    /// A disk that counts in other sectors.
+    #[error("the GPT counts in sectors of 4096 bytes, which disks on EC2 have not")]
+    Sectors,
 }
 
 impl Table {
@@ -237,6 +240,22 @@ mod tests {
             Partition { number: 14, start: 34, len: 2014, kind: kind(BIOS_BOOT, 8) },
         ];
         check(&Table { id: DiskId::Gpt(Uuid::from_u128(9)), partitions }, 5000);
+    }
+
+    #[test]
+    fn a_disk_of_large_sectors_is_told_from_a_damaged_one() {
+        let mut disk = vec![0; 64 * 1024];
+        disk[..SECTOR as usize].copy_from_slice(&mbr::protective(16));
+        let read = |disk: &[u8]| {
+            let mut read = |buf: &mut [u8], offset: u64| {
+                buf.copy_from_slice(&disk[offset as usize..][..buf.len()]);
+                Ok(())
+            };
+            Table::read(disk.len() as u64, &mut read).unwrap_err().to_string()
+        };
+        assert!(read(&disk).contains("damaged"));
+        disk[4096..4104].copy_from_slice(b"EFI PART");
+        assert!(read(&disk).contains("4096"));
     }
 
     #[test]

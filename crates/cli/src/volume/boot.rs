@@ -125,6 +125,13 @@ impl Choice {
         }
     }
 
+    /// The name of the root's partition, if it is kept.
+    pub(crate) fn kept_part_uuid(&self) -> Option<String> {
+        let Choice::Cloned(disk, _) = self else { return None };
+        let table = disk.table.as_ref()?;
+        Some(table.partition(disk.root)?.part_uuid(table.id))
+    }
+
     /// Whether GRUB 2 boots it, from what is in the tree.
     pub(crate) fn is_grub2(&self) -> bool {
         match self {

@@ -4,11 +4,12 @@ use std::io;
 
 use anyhow::Context;
 use baler_ext4::{FileData, Files, Kind, Meta, NodeId, Options, Tree};
+use baler_volume::fstab::{self, NewRoot};
 use baler_volume::{TreeFiles, Walk, grub};
 
 use super::Request;
 use super::boot::Choice;
-use super::site::Site;
+use crate::exit::Trouble;
 use crate::report::Console;
 
 /// Files of configuration are not longer.
@@ -17,17 +18,75 @@ const MAX_TEXT: u64 = 1 << 20;
 /// Makes them, in the tree and in what its files are read from.
 pub(crate) fn apply(
     request: &Request<'_>,
-    site: &Site,
     boot: &Choice,
     options: &Options,
     walk: &mut Walk,
     console: &Console,
 ) -> anyhow::Result<()> {
-    let _ = site;
+    let root = new_root(options, boot);
+    edit_fstab(request, &root, walk, console)?;
     if boot.is_grub2() {
         configure_grub(request, options, walk, console)?;
     }
     Ok(())
+}
+
+/// The names of the new root.
+fn new_root(options: &Options, boot: &Choice) -> NewRoot {
+    let name = format!("UUID={}", options.uuid);
+    let label = String::from_utf8_lossy(&options.label);
+    let label = (!label.is_empty()).then(|| format!("LABEL={label}"));
+    let part_uuid = boot.kept_part_uuid().map(|uuid| format!("PARTUUID={uuid}"));
+    let names = [name.clone()].into_iter().chain(label).chain(part_uuid).collect();
+    let fs_type = if options.has_extents { "ext4" } else { "ext3" };
+    NewRoot { name, names, fs_type }
+}
+
+/// Another `fstab`, a new one, or the old one repaired; without any of these what is wrong with it is told.
+fn edit_fstab(
+    request: &Request<'_>,
+    root: &NewRoot,
+    walk: &mut Walk,
+    console: &Console,
+) -> anyhow::Result<()> {
+    const PATH: &[u8] = b"etc/fstab";
+    let args = request.args;
+    let old = String::from_utf8_lossy(&read(walk, PATH).unwrap_or_default()).into_owned();
+    let text = if let Some(path) = &args.fstab {
+        let doing = || Trouble::failed(format!("reading the fstab `{}`", path.display()));
+        std::fs::read_to_string(path).with_context(doing)?
+    } else if args.generate_fstab {
+        fstab::generate(root)
+    } else if args.fix_fstab {
+        let (text, changes) = fstab::fix(&old, root);
+        for change in changes {
+            let what = match &change.new {
+                Some(new) => format!("`{}` becomes `{new}`", change.old),
+                None => format!("`{}` is dropped", change.old),
+            };
+            console.note(&format!("/etc/fstab: {what}: {}", change.reason));
+        }
+        text
+    } else {
+        warn_of_fstab(&old, root, console);
+        return Ok(());
+    };
+    put(walk, PATH, text.into_bytes(), 0o644, request.now)
+}
+
+fn warn_of_fstab(text: &str, root: &NewRoot, console: &Console) {
+    let faults = fstab::faults(text, root);
+    let is_lost = fstab::finds_root(text, root) == Some(false);
+    if is_lost {
+        console
+            .warn(&format!("/etc/fstab: its root is not `{}`: it may stay read-only", root.name));
+    }
+    for (entry, fault) in &faults {
+        console.warn(&format!("/etc/fstab: `{} {}`: {fault}", entry.device, entry.point));
+    }
+    if is_lost || !faults.is_empty() {
+        console.hint("--fix-fstab repairs it in the image");
+    }
 }
 
 /// GRUB 2 in a tree without a configuration gets one.

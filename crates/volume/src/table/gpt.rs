@@ -10,6 +10,8 @@ const SIGNATURE: &[u8; 8] = b"EFI PART";
 const HEADER: usize = 92;
 const ENTRIES: u64 = 128;
 const ENTRY: usize = 128;
+/// What some disks have, and EC2's do not.
+const LARGE_SECTOR: u64 = 4096;
 /// The sectors that the entries take.
 const ENTRY_SECTORS: u64 = ENTRIES * ENTRY as u64 / SECTOR;
 /// What is before the first sector that a partition may have, and after the last: a header and the entries.
@@ -36,8 +38,15 @@ type ReadAt<'a> = &'a mut dyn FnMut(&mut [u8], u64) -> io::Result<()>;
 pub(super) fn read(len: u64, read: ReadAt<'_>) -> io::Result<Table> {
     match copy_at(1, len, read)? {
         Ok(table) => Ok(table),
-        Err(damage) => copy_at(len / SECTOR - 1, len, read)?
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, damage)),
+        Err(damage) => copy_at(len / SECTOR - 1, len, read)?.or_else(|_| {
+            let mut signature = [0; SIGNATURE.len()];
+            if len >= 2 * LARGE_SECTOR {
+                read(&mut signature, LARGE_SECTOR)?;
+            }
+            let is_large = signature == *SIGNATURE;
+            let damage = if is_large { TableError::Sectors } else { damage };
+            Err(io::Error::new(io::ErrorKind::InvalidData, damage))
+        }),
     }
 }
 
