@@ -15,6 +15,7 @@
 //!
 //! What cannot be tested on a machine is said with [`skip`], which `scripts/test` counts.
 
+pub mod compare;
 pub mod fixture;
 pub mod image;
 mod machine;

@@ -73,7 +73,7 @@ fn a_pipe_needs_a_length_and_keeps_to_it() {
     let run = |input: &[u8], more: &[&str]| feed(&mut from_stdin(&user, more), input);
     let ran = run(&disk, &[]).exits(2).says("has to be known beforehand").prints_nothing();
     ran.says("hint: pass --size with the image's length");
-    run(&disk, &["--size", "3145735"]).exits(2).says("a size has a unit");
+    run(&disk, &["--size", "3145735K"]).exits(2).says("a size has a unit");
     assert_eq!(user.list(""), ["disk"]);
 
     run(&disk, &["--size", "3145735B"]).exits(0);

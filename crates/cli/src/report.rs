@@ -52,6 +52,13 @@ pub(crate) fn path(path: &Path) -> anyhow::Result<()> {
     bytes(&[path.as_os_str().as_bytes(), b"\n"].concat())
 }
 
+/// Standard output, for results that are too long to be put together first.
+pub(crate) type Output = io::Stdout;
+
+pub(crate) fn output() -> Output {
+    io::stdout()
+}
+
 fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes).and_then(|()| stdout.flush()).context("writing to standard output")

@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use baler_ext4::{FileSystem, Plan, Time};
+use baler_ext4::{FileSystem, Plan, Profile, Time};
 use baler_image::Image;
+use baler_volume::fstab::NewRoot;
+use baler_volume::lint::{Finding, Severity, Subject, lint};
 use baler_volume::{
-    DiskImage, Filter, Follow, Mounts, Patterns, Troubles, Walk, WalkError, WalkEvent, WalkOptions,
-    walk,
+    DiskImage, Filter, Follow, Layout, Mounts, Patterns, Troubles, Walk, WalkError, WalkEvent,
+    WalkOptions, walk,
 };
 
 use uuid::Uuid;
@@ -91,11 +93,15 @@ pub(crate) fn open(request: &Request<'_>, console: &Console) -> anyhow::Result<V
     check_readable(&walk, request)?;
     let boot = boot::choose(request, &site, &mounts, &walk.tree, console)?;
     let options = site.options(request, &boot, &walk.tree)?;
-    edits::apply(request, &boot, &options, &mut walk, console)?;
+    let old_fs = site.fs_type();
+    let root = edits::apply(request, &boot, &options, old_fs, &mut walk, console)?;
     let length = site.length(request, &walk.tree, &options, console);
     let layout = boot.layout(length, options.uuid).context("dividing the disk")?;
     let options = site.sized(options, layout.root_len);
-    let facts = facts::Facts::new(request, &walk, &layout, &options);
+    let findings = look_over(&mut walk, &layout, &root, options.profile, old_fs);
+    tell::findings(&findings, console);
+    check_bootable(&findings, old_fs, request)?;
+    let facts = facts::Facts::new(request, &walk, &layout, &options, findings);
     let Walk { tree, files, .. } = walk;
     let troubles = files.troubles();
     let plan = Plan::new(tree, options).map_err(|error| site::does_not_fit(error, &layout))?;
@@ -167,6 +173,42 @@ fn walk_with(
         WalkError::Stopped(source) => source.into(),
         error => error.into(),
     })
+}
+
+/// Looks for what would keep the image from booting.
+fn look_over(
+    walk: &mut Walk,
+    layout: &Layout,
+    root: &NewRoot,
+    profile: Profile,
+    old_fs: Option<&str>,
+) -> Vec<Finding> {
+    /// An initramfs has some 100 MiB at most.
+    const MOST: u64 = 256 << 20;
+    let Walk { tree, files, .. } = walk;
+    let subject = Subject { tree, layout, root, profile, old_fs };
+    lint(&subject, &mut |node| edits::read_node(tree, files, node, MOST).ok())
+}
+
+/// Refuses to replace a file system that is not ext2, ext3 or ext4 by one with which the machine would not boot.
+fn check_bootable(
+    findings: &[Finding],
+    old_fs: Option<&str>,
+    request: &Request<'_>,
+) -> anyhow::Result<()> {
+    let is_other = old_fs.is_some_and(|fs_type| !fs_type.starts_with("ext"));
+    let wants_none = request.args.bootloader == args::BootloaderArg::None;
+    let error = findings.iter().find(|finding| finding.severity == Severity::Error);
+    match error.filter(|_| is_other && !wants_none) {
+        Some(error) => Err(Trouble::failed(format!(
+            "the root is {} and would be ext4 in the image, which would not boot: {}",
+            old_fs.unwrap_or_default(),
+            error.text
+        ))
+        .hint("repair that first; or pass --bootloader none for an image that need not boot; or bundle the disk itself, block by block, on another machine")
+        .into()),
+        None => Ok(()),
+    }
 }
 
 /// Refuses a tree of which something could not be read.

@@ -14,6 +14,35 @@ pub struct NewRoot {
     pub fs_type: &'static str,
 }
 
+impl NewRoot {
+    /// Whether this is a name that the root has wherever it is: `UUID=x`, and also `/dev/disk/by-uuid/x`.
+    pub(crate) fn is_called(&self, device: &str) -> bool {
+        let Some((tag, name)) = tag(device) else { return false };
+        let is_name = |own: &String| {
+            own.strip_prefix(tag).and_then(|own| own.strip_prefix('=')).is_some_and(|own| {
+                if tag.ends_with("UUID") { own.eq_ignore_ascii_case(name) } else { own == name }
+            })
+        };
+        self.names.iter().any(is_name)
+    }
+}
+
+/// What kind of name a file system is called by, and the name.
+pub(crate) fn tag(device: &str) -> Option<(&'static str, &str)> {
+    const TAGS: [(&str, &str); 4] = [
+        ("UUID", "by-uuid"),
+        ("LABEL", "by-label"),
+        ("PARTUUID", "by-partuuid"),
+        ("PARTLABEL", "by-partlabel"),
+    ];
+    TAGS.iter().find_map(|(tag, directory)| {
+        let named = device.strip_prefix(tag).and_then(|rest| rest.strip_prefix('='));
+        let linked =
+            || device.strip_prefix("/dev/disk/")?.strip_prefix(directory)?.strip_prefix('/');
+        Some((*tag, named.or_else(linked)?))
+    })
+}
+
 /// What was done to a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineChange {
@@ -60,14 +89,21 @@ impl Entry {
         self.options.split(',').any(|have| have == option)
     }
 
+    /// Whether a boot goes on without it. `nobootwait` is what Ubuntu had before systemd.
+    pub fn may_be_missing(&self) -> bool {
+        ["nofail", "noauto", "nobootwait"].iter().any(|option| self.has(option))
+    }
+
     fn is_cloud_init(&self) -> bool {
-        self.options.contains("comment=cloudconfig")
-            || self.options.contains("x-systemd.requires=cloud-init")
+        self.options.split(',').any(|option| {
+            // `x-systemd.requires=` or `x-systemd.after=`, by its age.
+            option == "comment=cloudconfig"
+                || option.starts_with("x-systemd.") && option.contains("=cloud-init")
+        })
     }
 
     fn is_device(&self) -> bool {
-        let tags = ["UUID=", "LABEL=", "PARTUUID=", "PARTLABEL=", "/dev/"];
-        tags.iter().any(|tag| self.device.starts_with(tag))
+        tag(&self.device).is_some() || self.device.starts_with("/dev/")
     }
 }
 
@@ -78,14 +114,14 @@ pub fn entries(text: &str) -> Vec<Entry> {
 
 /// Why a line would hurt a new instance.
 fn fault(entry: &Entry, root: &NewRoot) -> Option<&'static str> {
-    let is_there = root.names.contains(&entry.device);
+    let is_there = root.is_called(&entry.device);
     if entry.is_cloud_init() {
         return Some("cloud-init wrote it for the old instance, and writes it again");
     }
-    if !entry.is_device() || is_there {
+    if !entry.is_device() || is_there || entry.has("bind") || entry.has("rbind") {
         return None;
     }
-    match (&*entry.fs_type, entry.has("nofail") || entry.has("noauto")) {
+    match (&*entry.fs_type, entry.may_be_missing()) {
         ("swap", _) => Some("the swap device is not in the image"),
         (_, true) => None,
         (_, false) => Some("its device is not in the image, and booting would wait for it"),
@@ -103,7 +139,7 @@ pub fn faults(text: &str, root: &NewRoot) -> Vec<(Entry, &'static str)> {
 /// Whether the root's line, if there is one, names the new file system.
 pub fn finds_root(text: &str, root: &NewRoot) -> Option<bool> {
     let line = entries(text).into_iter().find(|entry| entry.point == "/")?;
-    Some(root.names.contains(&line.device))
+    Some(root.is_called(&line.device))
 }
 
 /// Repairs the text: comments and what is right stay as they are.
@@ -118,7 +154,7 @@ pub fn fix(text: &str, root: &NewRoot) -> (String, Vec<LineChange>) {
         let old = line.to_owned();
         if entry.point == "/" && !has_root {
             has_root = true;
-            if root.names.contains(&entry.device) && entry.fs_type == root.fs_type {
+            if root.is_called(&entry.device) && entry.fs_type == root.fs_type {
                 out += line;
                 out.push('\n');
                 continue;
@@ -151,10 +187,32 @@ pub fn fix(text: &str, root: &NewRoot) -> (String, Vec<LineChange>) {
     (out, changes)
 }
 
-/// The root's options; those of another file system are not kept.
+/// The root's options; those that only another file system knows would make mounting fail.
 fn options_for(entry: &Entry, fs_type: &str) -> String {
-    let is_ext = entry.fs_type.starts_with("ext") && fs_type.starts_with("ext");
-    if is_ext { entry.options.clone() } else { "defaults".to_owned() }
+    const GENERAL: [&str; 16] = [
+        "ro",
+        "rw",
+        "noatime",
+        "relatime",
+        "strictatime",
+        "nodiratime",
+        "lazytime",
+        "discard",
+        "sync",
+        "async",
+        "nodev",
+        "noexec",
+        "nosuid",
+        "nofail",
+        "auto",
+        "defaults",
+    ];
+    if entry.fs_type.starts_with("ext") && fs_type.starts_with("ext") {
+        return entry.options.clone();
+    }
+    let is_general = |option: &&str| GENERAL.contains(option) || option.starts_with("x-");
+    let kept: Vec<_> = entry.options.split(',').filter(is_general).collect();
+    if kept.is_empty() { "defaults".to_owned() } else { kept.join(",") }
 }
 
 fn root_line(root: &NewRoot) -> String {
@@ -197,6 +255,10 @@ mod tests {
             "/swapfile none swap sw 0 0",
             "/srv/a /srv/b none bind 0 0",
             "UUID=old /data ext4 nofail 0 2",
+            "/dev/sr0 /media/cdrom iso9660 ro,noauto 0 0",
+            "/dev/xvdb /mnt ext3 nobootwait 0 0",
+            "/dev/shm /x none bind 0 0",
+            "/dev/disk/by-uuid/NEW /again ext4 defaults 0 0",
             "LABEL=rootfs /again ext4 defaults 0 0",
             "nonsense",
         ] {
@@ -204,7 +266,9 @@ mod tests {
         }
         for line in [
             "/dev/xvdb /mnt auto defaults,nofail,comment=cloudconfig 0 2",
+            "/dev/xvdb /mnt auto nofail,x-systemd.after=cloud-init-network.service,_netdev 0 2",
             "/dev/xvdb /mnt ext3 defaults 0 0",
+            "/dev/disk/by-label/x /data ext4 defaults 0 2",
             "UUID=old /data ext4 defaults 0 2",
             "UUID=\"old\" /data ext4 defaults 0 2",
             "/dev/xvda3 none swap sw 0 0",
@@ -222,7 +286,8 @@ mod tests {
             fixed("UUID=old / ext4 errors=remount-ro 0 1\n"),
             "UUID=new / ext4 errors=remount-ro 0 1\n"
         );
-        assert_eq!(fixed("/dev/xvda1 / xfs noatime,inode64\n"), "UUID=new / ext4 defaults 0 1\n");
+        assert_eq!(fixed("/dev/xvda1 / xfs noatime,inode64\n"), "UUID=new / ext4 noatime 0 1\n");
+        assert_eq!(fixed("/dev/xvda1 / btrfs subvol=@\n"), "UUID=new / ext4 defaults 0 1\n");
         assert_eq!(fixed("LABEL=rootfs / ext4 x 0 1\n"), "LABEL=rootfs / ext4 x 0 1\n");
         assert_eq!(fixed("proc /proc proc\n"), "UUID=new / ext4 defaults 0 1\nproc /proc proc\n");
         assert_eq!(finds_root("UUID=old / ext4\n", &root()), Some(false));

@@ -186,7 +186,7 @@ pub fn configuration(tree: &Tree, uuid: Uuid, arguments: &str) -> Option<String>
 }
 
 /// Versions in an order in which 10 follows 9.
-fn sortable(version: &str) -> Vec<(u64, String)> {
+pub(crate) fn sortable(version: &str) -> Vec<(u64, String)> {
     let parts = version.split(|c: char| !c.is_ascii_alphanumeric());
     parts.map(|part| (part.parse().unwrap_or(0), part.to_owned())).collect()
 }

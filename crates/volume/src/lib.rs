@@ -24,6 +24,8 @@ mod disk;
 
 pub mod fstab;
 
+pub mod lint;
+
 mod tool;
 
 pub use chain::{Chain, ChainError, Loader};

@@ -202,6 +202,8 @@ impl Source {
             Ok(_) => self
                 .unknown
                 .push(format!("the table of `{}` has no partition {partition}", path.display())),
+            // Said already, of the same device.
+            Err(_) if path == node => {}
             Err(error) => {
                 self.unknown.push(format!("the disk `{}` cannot be read: {error}", path.display()));
             }

@@ -375,12 +375,15 @@ impl Plan {
         let manifest = self.directory.join(baler_bundle::manifest_filename(&self.manifest.name));
         let user = self.user.as_ref().map(|user| user.path.display().to_string());
         if json {
-            report::json(&json!({
+            let mut plan = json!({
                 "image": self.image.to_string_lossy(), "size": image.len(), "data": data, "extents": image.extents().len(),
                 "manifest": manifest.to_string_lossy(), "architecture": self.manifest.architecture,
                 "account": self.manifest.account, "bundled_size_at_most": most, "key": user, "ec2_key": self.ec2_name,
-                "volume": volume.map(|(_, json)| json),
-            }))?;
+            });
+            if let Some((_, volume)) = volume {
+                plan["volume"] = volume;
+            }
+            report::json(&plan)?;
             return Ok(Exit::Done);
         }
         let user = user.unwrap_or_else(|| "none yet: one would be made".to_owned());

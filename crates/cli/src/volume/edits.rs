@@ -15,20 +15,21 @@ use crate::report::Console;
 /// Files of configuration are not longer.
 const MAX_TEXT: u64 = 1 << 20;
 
-/// Makes them, in the tree and in what its files are read from.
+/// Makes them, in the tree and in what its files are read from; tells what the root is called in them.
 pub(crate) fn apply(
     request: &Request<'_>,
     boot: &Choice,
     options: &Options,
+    old_fs: Option<&str>,
     walk: &mut Walk,
     console: &Console,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<NewRoot> {
     let root = new_root(options, boot);
-    edit_fstab(request, &root, walk, console)?;
+    edit_fstab(request, &root, old_fs, walk, console)?;
     if boot.is_grub2() {
         configure_grub(request, options, walk, console)?;
     }
-    Ok(())
+    Ok(root)
 }
 
 /// The names of the new root.
@@ -42,10 +43,11 @@ fn new_root(options: &Options, boot: &Choice) -> NewRoot {
     NewRoot { name, names, fs_type }
 }
 
-/// Another `fstab`, a new one, or the old one repaired; without any of these what is wrong with it is told.
+/// Another `fstab`, a new one, or the old one repaired, as that of another type of file system has to be.
 fn edit_fstab(
     request: &Request<'_>,
     root: &NewRoot,
+    old_fs: Option<&str>,
     walk: &mut Walk,
     console: &Console,
 ) -> anyhow::Result<()> {
@@ -57,7 +59,7 @@ fn edit_fstab(
         std::fs::read_to_string(path).with_context(doing)?
     } else if args.generate_fstab {
         fstab::generate(root)
-    } else if args.fix_fstab {
+    } else if args.fix_fstab || old_fs.is_some_and(|fs_type| !fs_type.starts_with("ext")) {
         let (text, changes) = fstab::fix(&old, root);
         for change in changes {
             let what = match &change.new {
@@ -68,25 +70,9 @@ fn edit_fstab(
         }
         text
     } else {
-        warn_of_fstab(&old, root, console);
         return Ok(());
     };
     put(walk, PATH, text.into_bytes(), 0o644, request.now)
-}
-
-fn warn_of_fstab(text: &str, root: &NewRoot, console: &Console) {
-    let faults = fstab::faults(text, root);
-    let is_lost = fstab::finds_root(text, root) == Some(false);
-    if is_lost {
-        console
-            .warn(&format!("/etc/fstab: its root is not `{}`: it may stay read-only", root.name));
-    }
-    for (entry, fault) in &faults {
-        console.warn(&format!("/etc/fstab: `{} {}`: {fault}", entry.device, entry.point));
-    }
-    if is_lost || !faults.is_empty() {
-        console.hint("--fix-fstab repairs it in the image");
-    }
 }
 
 /// GRUB 2 in a tree without a configuration gets one.
@@ -122,12 +108,18 @@ fn grub_arguments(text: &str) -> String {
 
 /// Reads a small file of the image; `None` if there is none of that name.
 pub(crate) fn read(walk: &mut Walk, path: &[u8]) -> Option<Vec<u8>> {
-    read_node(&walk.tree, &mut walk.files, walk.tree.find(path)?).ok()
+    read_node(&walk.tree, &mut walk.files, walk.tree.find(path)?, MAX_TEXT).ok()
 }
 
-fn read_node(tree: &Tree, files: &mut TreeFiles, node: NodeId) -> io::Result<Vec<u8>> {
+/// Reads a file of at most so many bytes.
+pub(crate) fn read_node(
+    tree: &Tree,
+    files: &mut TreeFiles,
+    node: NodeId,
+    most: u64,
+) -> io::Result<Vec<u8>> {
     match tree.kind(node) {
-        Kind::File(data) if data.size <= MAX_TEXT => {
+        Kind::File(data) if data.size <= most => {
             let mut bytes = vec![0; data.size as usize];
             files.read_at(tree, node, &mut bytes, 0)?;
             Ok(bytes)

@@ -1,6 +1,7 @@
 //! The plan of an image, as `--dry-run` prints it.
 
 use baler_ext4::{Options, Plan, Profile, Usage};
+use baler_volume::lint::{Finding, Severity, will_boot};
 use baler_volume::{Action, Boot, Division, Layout, Loader, Walk};
 use serde_json::{Value, json};
 
@@ -19,6 +20,7 @@ pub(crate) struct Facts {
     options: Options,
     usage: Option<Usage>,
     stored: u64,
+    findings: Vec<Finding>,
 }
 
 impl Facts {
@@ -27,6 +29,7 @@ impl Facts {
         walk: &Walk,
         layout: &Layout,
         options: &Options,
+        findings: Vec<Finding>,
     ) -> Facts {
         let is_less = |action: Action| !matches!(action, Action::Added | Action::Kept);
         Facts {
@@ -54,6 +57,7 @@ impl Facts {
             options: options.clone(),
             usage: None,
             stored: 0,
+            findings,
         }
     }
 
@@ -102,12 +106,30 @@ impl Facts {
             ("uuid", self.options.uuid.to_string()),
             ("label", label),
             ("data", size(self.stored)),
+            (
+                "boots",
+                if will_boot(&self.findings) {
+                    "yes, as far as can be seen"
+                } else {
+                    "no: see the warnings"
+                }
+                .to_owned(),
+            ),
             ("free", format!("{}, {} of {} inodes", size(self.free()), inodes.1, inodes.0)),
         ];
         lines.iter().map(|(name, value)| format!("{name:<13} {}\n", report::plain(value))).collect()
     }
 
     pub(crate) fn json(&self) -> Value {
+        let finding = |finding: &Finding| {
+            let severity = match finding.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+                Severity::Note => "note",
+            };
+            json!({ "severity": severity, "text": finding.text, "hint": finding.hint })
+        };
+        let findings: Vec<_> = self.findings.iter().map(finding).collect();
         json!({
             "root": self.root, "entries": self.entries, "left_out": self.left_out, "size": self.len,
             "partition": self.division, "bootloader": self.boot,
@@ -118,7 +140,7 @@ impl Facts {
                 "inode_size": self.options.inode_size,
                 "inodes": self.usage.map(|usage| usage.inodes), "free_inodes": self.usage.map(|usage| usage.free_inodes),
             },
-            "data": self.stored,
+            "data": self.stored, "will_boot": will_boot(&self.findings), "findings": findings,
         })
     }
 }

@@ -54,11 +54,6 @@ impl Site {
         Ok(Site { source, disk: Some(Arc::new(disk)), probe, uuid, label })
     }
 
-    /// The names by which the old root may be known.
-    pub(crate) fn old_names(&self) -> Vec<String> {
-        self.source.names.iter().map(|name| format!("/dev/{name}")).collect()
-    }
-
     /// The type of the file system that is replaced, if there is one.
     pub(crate) fn fs_type(&self) -> Option<&str> {
         let mounted = Some(&*self.source.fs_type).filter(|fs_type| !fs_type.is_empty());

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use anyhow::Context;
+use baler_volume::lint::{Finding, Severity};
 use baler_volume::{Action, Change, FileTrouble, Walk, WalkEvent};
 use serde_json::json;
 
@@ -27,12 +28,12 @@ fn shown(path: &[u8]) -> String {
 
 /// `--list`: a line for each path.
 pub(crate) struct Lines {
-    out: io::BufWriter<io::Stdout>,
+    out: io::BufWriter<report::Output>,
 }
 
 impl Lines {
     pub(crate) fn new() -> Lines {
-        Lines { out: io::BufWriter::with_capacity(1 << 16, io::stdout()) }
+        Lines { out: io::BufWriter::with_capacity(1 << 16, report::output()) }
     }
 
     pub(crate) fn add(&mut self, event: &WalkEvent<'_>) -> io::Result<()> {
@@ -69,6 +70,20 @@ pub(crate) fn changes(walk: &Walk, console: &Console) {
         if changes.len() > TOLD {
             let more = report::count(changes.len() - TOLD, "path");
             say(&format!("{kind}: {more} more; --report FILE names all"));
+        }
+    }
+}
+
+/// Tells what would keep the image from booting, and what may.
+pub(crate) fn findings(findings: &[Finding], console: &Console) {
+    for finding in findings {
+        match finding.severity {
+            Severity::Error => console.warn(&format!("the image will not boot: {}", finding.text)),
+            Severity::Warning => console.warn(&finding.text),
+            Severity::Note => console.note(&finding.text),
+        }
+        if let Some(hint) = finding.hint {
+            console.hint(hint);
         }
     }
 }

@@ -124,6 +124,14 @@ fn a_file_system_can_be_its_disk() {
 }
 
 #[test]
+fn what_cannot_be_read_is_told_once() {
+    let machine = Machine::new();
+    machine.device("202:1", "vda", &[("size", "4")]);
+    let source = machine.find("202:1 / / rw - ext4 /dev/root rw");
+    assert_eq!((source.partition, source.unknown.len()), (Some(0), 1));
+}
+
+#[test]
 fn what_is_put_together_has_no_disk() {
     let machine = Machine::new();
     fs::write(machine.places.dev.join("dm-0"), superblock()).unwrap();

@@ -238,11 +238,11 @@ fn secrets_are_left_out_and_told() {
         "etc/ssl/ca.pem",
         "etc/owned.key",
         "etc/other.key",
-        "root/id_rsa",
+        "srv/id_rsa",
     ]);
     let at = |path: &str| root.path().join(path);
     let key = format!("-----BEGIN RSA PRIVATE KEY-----\n{}\n", "A".repeat(64));
-    for path in ["etc/owned.key", "etc/other.key", "root/id_rsa"] {
+    for path in ["etc/owned.key", "etc/other.key", "srv/id_rsa"] {
         fs::write(at(path), &key).unwrap();
     }
     fs::write(at("etc/ssl/ca.pem"), key.replace("RSA PRIVATE KEY", "CERTIFICATE")).unwrap();
@@ -250,7 +250,7 @@ fn secrets_are_left_out_and_told() {
     fs::write(at("var/lib/dpkg/info/x.list"), "/etc/owned.key\n").unwrap();
     symlink("/dev/null", at("etc/.bash_history")).unwrap();
     let check = |filter, expected: &[&str]| {
-        let patterns = Patterns::new(&[], &[], &["/root/id_rsa"]).unwrap();
+        let patterns = Patterns::new(&[], &[], &["/srv/id_rsa"]).unwrap();
         let options = WalkOptions { filter, patterns, ..WalkOptions::default() };
         let walk = walked(root.path(), &options);
         assert_eq!(changes(&walk), expected, "{filter:?}");
@@ -271,7 +271,7 @@ fn secrets_are_left_out_and_told() {
         *walk.tree.kind(node(&walk, "etc/machine-id")),
         Kind::File(baler_ext4::FileData::dense(0))
     );
-    assert!(walk.tree.find(b"root/id_rsa").is_some() && walk.tree.find(b"etc/owned.key").is_some());
+    assert!(walk.tree.find(b"srv/id_rsa").is_some() && walk.tree.find(b"etc/owned.key").is_some());
     let classic = [
         "etc/.bash_history: dropped: the classic filter's `*/.bash_history`",
         "etc/ssl/ca.pem: dropped: the classic filter's `*.pem`",
