@@ -231,6 +231,33 @@ class Bench:
         self.target("bundle --level fast: size, of pigz -6", 1.10, fast.size / pigz.size)
         self.target("bundle: peak memory, MiB", 256, max(default.peak, fast.peak) / 2**20)
 
+    def measure_tree(self):
+        """A root tree, against the old way, which copies it into a file system on a loop device and reads that again."""
+        tree, size = self.image.with_suffix(".tree"), self.image.stat().st_size
+        ours = Contender("baler bundle, of the tree", self.bundle(tree, "tree") + ["--filter", "none", "--size", f"{size}B"], self.work / "tree")
+        contenders = [ours, self.default]
+        if os.geteuid() == 0 and Path("/dev/loop-control").exists():
+            contenders.insert(0, self.old_way(tree, size))
+        else:
+            print("SKIPPED: the old way wants root and loop devices")
+        measure("tree", contenders, self.options.rounds)
+        if len(contenders) == 3:
+            self.target("tree: wall, of mkfs, mount, rsync and pigz -6", 0.45, ours.wall / contenders[0].wall, ours)
+        self.target("tree: wall, of bundling an image with the same files", 1.15, ours.wall / self.default.wall, ours)
+        self.target("tree: peak memory, MiB", 256, ours.peak / 2**20)
+
+    def old_way(self, tree, size):
+        out = self.work / "old"
+        return Contender(
+            "mkfs, mount, rsync, pipeline pigz -6",
+            f"""cd {out}; truncate -s {size} disk.img; mkfs.ext4 -q -F disk.img; mkdir mnt; mount -o loop disk.img mnt
+            trap 'umount {out}/mnt 2>/dev/null || true' EXIT
+            rsync -aHAXS {tree}/ mnt/; umount mnt; mkfifo stream; sha1sum <stream >image.sha1 &
+            tar -S -c disk.img | tee stream | pigz -6 | openssl enc -aes-128-cbc -K {KEY} -iv {IV} | split -b 10M -d -a 3 - old.part.
+            wait; sha1sum old.part.* >parts.sha1""",
+            out,
+        )
+
     def measure_unbundle(self):
         pairs = [self.unbundlers(made) for made in (self.default, self.pigz, self.gzip)]
         measure("unbundle", sum(pairs, []), self.options.rounds, {ours.name: theirs for theirs, ours in pairs} | {theirs.name: theirs for theirs, _ in pairs})
@@ -272,7 +299,7 @@ class Bench:
     def run(self):
         describe(self.baler, self.image)
         subprocess.run(["cat", self.image], stdout=subprocess.DEVNULL, check=True)  # into the page cache
-        for name in ("bundle", "unbundle", "verify", "growth", "hole"):
+        for name in ("bundle", "tree", "unbundle", "verify", "growth", "hole"):
             if not self.options.only or name in self.options.only:
                 getattr(self, f"measure_{name}")()
         print("\ntargets" + " " * 56 + f"{'at most':>9}{'measured':>10}")
