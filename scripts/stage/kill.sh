@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# kill -9 at a hundred random moments of `bundle` and at a hundred of `unbundle`; in half of the runs there is an older file to be replaced.
+# kill -9 at a hundred random moments of `bundle`, of `unbundle`, and of `bundle` and `image` of a root tree; in half of the runs there is an older file to be replaced.
 # Afterwards nothing may stand under its final name that is not whole: a manifest verifies, a part has its length, an image is the image.
 # usage: scripts/stage/kill.sh [SEED]; the seed of a run is printed, and in every message.
 set -euo pipefail
@@ -97,3 +97,33 @@ for ((i = 0; count < kills; i++)); do
     fi
 done
 ok "unbundle: killed $count times; a new image stood in $whole of $i runs, and was whole"
+
+# The same of a root tree: what is left is a temporary file beside the new one, nothing in the tree, and nothing is mounted.
+tree_bundle() { $exec "$STATIC" bundle "$work/tree" "$1" --quiet --name k --arch x86_64 --account 123456789012 --region us-east-1 --size 64 "${key[@]}" "${@:2}" >/dev/null; }
+tree_image() { $exec "$STATIC" image "$work/tree" "$1/disk.img" --quiet --size 64 --partition mbr --bootloader none >/dev/null; }
+before=$(find "$work/tree" | sort; cat /proc/mounts)
+dir=$work/from-tree
+for verb in tree_bundle tree_image; do
+    count=0 whole=0
+    for ((i = 0; count < kills / 2; i++)); do
+        ((i < 3 * kills)) || die "most runs end before they can be killed"
+        rm -rf "$dir"
+        mkdir "$dir"
+        ((i % 7)) || took $verb "$dir"
+        rm -rf "$dir"
+        mkdir "$dir"
+        killed $verb "$dir" && count=$((count + 1))
+        if [[ -e $dir/k.manifest.xml ]]; then
+            whole=$((whole + 1))
+            "$STATIC" verify "$dir/k.manifest.xml" --quiet --key "$work/key.pem" >/dev/null || die "$when: the manifest does not verify"
+        fi
+        if [[ -e $dir/disk.img ]]; then
+            whole=$((whole + 1))
+            e2fsck -fn "$dir/disk.img?offset=1048576" >/dev/null 2>&1 || die "$when: the image is not whole"
+        fi
+        strange=$(find "$dir" -mindepth 1 -maxdepth 1 ! -name '.*.partial' ! -name 'k.*' ! -name disk.img)
+        [[ -z $strange ]] || die "$when: left behind: $strange"
+    done
+    ok "$verb: killed $count times; what stood under its final name in $whole of $i runs was whole"
+done
+[[ $before == "$(find "$work/tree" | sort; cat /proc/mounts)" ]] || die "the tree or what is mounted is not what it was"

@@ -89,8 +89,7 @@ impl Comparison {
     }
 
     fn entry(&mut self, directories: [BorrowedFd<'_>; 2], name: &CStr) {
-        let stats =
-            directories.map(|directory| statat(directory, name, AtFlags::SYMLINK_NOFOLLOW));
+        let stats = directories.map(|directory| statat(directory, name, AtFlags::SYMLINK_NOFOLLOW));
         let Some([one, other]) = self.both("seen", stats) else { return };
         let types = [&one, &other].map(|stat| FileType::from_raw_mode(stat.st_mode as RawMode));
         if types[0] != types[1] {
@@ -129,7 +128,8 @@ impl Comparison {
             }
             FileType::CharacterDevice | FileType::BlockDevice => {
                 self.links([&one, &other]);
-                let number = |stat: &Stat| format!("{}:{}", major(stat.st_rdev), minor(stat.st_rdev));
+                let number =
+                    |stat: &Stat| format!("{}:{}", major(stat.st_rdev), minor(stat.st_rdev));
                 self.same("device", [&one, &other].map(number));
             }
             _ => self.links([&one, &other]),
@@ -295,3 +295,6 @@ fn first_difference([one, other]: &[File; 2], len: u64) -> io::Result<Option<u64
         at += count as u64;
     }
 }
+
+#[cfg(test)]
+mod tests;

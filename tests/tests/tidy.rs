@@ -211,7 +211,7 @@ fn nothing_is_left_to_be_done() {
 
 #[test]
 fn unsafe_code_is_where_it_is_said_to_be() {
-    let allowed: [&Path; 0] = [];
+    let allowed = [Path::new("crates/volume/src/script.rs")];
     let word = ["un", "safe"].concat();
     for path in all_sources().filter(|path| !allowed.contains(&path.as_path())) {
         let text = read(&path);

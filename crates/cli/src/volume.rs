@@ -70,6 +70,11 @@ impl Volume {
         (self.image, self.outcome)
     }
 
+    /// Where the file system begins in the image, and its length.
+    pub(crate) fn root_place(&self) -> (u64, u64) {
+        self.facts.root_place()
+    }
+
     /// What would be done, as `--dry-run` prints it.
     pub(crate) fn text(&self) -> String {
         self.facts.text()
@@ -83,7 +88,7 @@ impl Volume {
 
 /// Walks a tree and plans its image; no file is read but those that the filter and the boot chain look into.
 pub(crate) fn open(request: &Request<'_>, console: &Console) -> anyhow::Result<Volume> {
-    let mounts = Mounts::of_this_process().context("reading what is mounted")?;
+    let mounts = what_is_mounted(console)?;
     let site = site::Site::find(request, &mounts, console)?;
     let mut walk = gather(request, &mounts, console)?;
     tell::changes(&walk, console);
@@ -118,8 +123,8 @@ pub(crate) fn open(request: &Request<'_>, console: &Console) -> anyhow::Result<V
 }
 
 /// Prints what happens to each path, and why.
-pub(crate) fn list(request: &Request<'_>) -> anyhow::Result<()> {
-    let mounts = Mounts::of_this_process().context("reading what is mounted")?;
+pub(crate) fn list(request: &Request<'_>, console: &Console) -> anyhow::Result<()> {
+    let mounts = what_is_mounted(console)?;
     let mut lines = tell::Lines::new();
     let result = walk_with(request, &mounts, &mut |event| {
         interrupt::check()?;
@@ -131,6 +136,19 @@ pub(crate) fn list(request: &Request<'_>) -> anyhow::Result<()> {
         tell::write_report(path, &walk)?;
     }
     Ok(())
+}
+
+/// What is mounted; without `/proc`, as in a bare chroot, everything is taken for one file system.
+fn what_is_mounted(console: &Console) -> anyhow::Result<Mounts> {
+    match Mounts::of_this_process() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            console.warn(
+                "/proc is not mounted: what is mounted below the root cannot be told from it",
+            );
+            Ok(Mounts::default())
+        }
+        result => result.context("reading what is mounted"),
+    }
 }
 
 fn gather(request: &Request<'_>, mounts: &Mounts, console: &Console) -> anyhow::Result<Walk> {

@@ -26,6 +26,8 @@ pub mod fstab;
 
 pub mod lint;
 
+mod script;
+
 mod tool;
 
 pub use chain::{Chain, ChainError, Loader};
@@ -35,6 +37,7 @@ pub use layout::{Boot, Layout, LayoutError, Length};
 pub use mounts::{Holds, Mount, Mounts};
 pub use probe::{ExtProbe, Probe};
 pub use reader::{FileTrouble, TreeFiles, TroubleKind, Troubles, UnreadableFile};
+pub use script::{ScriptError, customise};
 pub use source::{Disk, Places, Source};
 pub use table::{DiskId, Division, Partition, PartitionKind, SECTOR, Table, TableError};
 pub use tool::ToolError;

@@ -43,29 +43,53 @@ pub(crate) fn find(names: &[&str]) -> Option<PathBuf> {
     places.find(|path| path.is_file())
 }
 
-/// Runs a program without a shell and with an empty environment.
+/// Runs a program without a shell and with an empty environment; what it prints is kept for the error.
 pub(crate) fn run<S: AsRef<OsStr>>(
     doing: &'static str,
     program: &Path,
     args: &[S],
 ) -> Result<(), ToolError> {
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
-    let mut command = Command::new(program);
-    command.args(args).env_clear().env("LC_ALL", "C").stdin(Stdio::null());
-    let output = command.output().map_err(|source| ToolError::Start {
-        doing,
-        program: program.to_owned(),
-        source,
-    })?;
-    if output.status.success() {
-        return Ok(());
-    }
+    let mut command = command(program, args);
+    command.env_clear().env("LC_ALL", "C");
+    let output = command.output().map_err(start_failed(doing, program))?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<_> = stderr.lines().rev().take(3).collect();
-    Err(ToolError::Failed {
-        doing,
-        program: program.to_owned(),
-        status: output.status,
-        stderr: lines.into_iter().rev().collect::<Vec<_>>().join("; "),
-    })
+    let stderr = lines.into_iter().rev().collect::<Vec<_>>().join("; ");
+    check(doing, program, output.status, stderr)
+}
+
+/// Runs a user's own program, in the user's environment; what it prints is shown on standard error.
+pub(crate) fn run_shown<S: AsRef<OsStr>>(
+    doing: &'static str,
+    program: &Path,
+    args: &[S],
+) -> Result<(), ToolError> {
+    let mut command = command(program, args);
+    command.stdout(io::stderr());
+    let status = command.status().map_err(start_failed(doing, program))?;
+    check(doing, program, status, "see what it said".to_owned())
+}
+
+fn command<S: AsRef<OsStr>>(program: &Path, args: &[S]) -> Command {
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
+fn start_failed(doing: &'static str, program: &Path) -> impl FnOnce(io::Error) -> ToolError {
+    let program = program.to_owned();
+    move |source| ToolError::Start { doing, program, source }
+}
+
+fn check(
+    doing: &'static str,
+    program: &Path,
+    status: std::process::ExitStatus,
+    stderr: String,
+) -> Result<(), ToolError> {
+    match status.success() {
+        true => Ok(()),
+        false => Err(ToolError::Failed { doing, program: program.to_owned(), status, stderr }),
+    }
 }

@@ -143,7 +143,7 @@ impl Args {
             let never = self.never();
             let now = machine::now()?;
             let request = Request { root: &self.image, args: &self.volume, size: len, never, now };
-            volume::list(&request)?;
+            volume::list(&request, console)?;
             return Ok(Exit::Done);
         }
         let never = self.never();

@@ -1,14 +1,18 @@
 //! `baler image`: a root tree becomes a disk image.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use baler_image::{Image, ImageSink};
+use baler_volume::customise;
 use serde_json::json;
 
 use crate::args;
 use crate::exit::{Exit, Trouble};
-use crate::interrupt::Interruptible;
+use crate::interrupt::{self, Interruptible};
 use crate::keys;
 use crate::machine;
 use crate::output;
@@ -32,6 +36,14 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     volume: VolumeArgs,
+
+    /// Run a program that changes the file system before the image gets its name, with the directory where it is mounted
+    /// as its only argument
+    ///
+    /// Only root can: it is the one thing for which the image is mounted, in a mount namespace of its own that ends with
+    /// the program. If the program fails there is no image. For a bundle, give the image to `baler bundle` afterwards.
+    #[arg(long, value_name = "PROGRAM")]
+    script: Option<PathBuf>,
 
     /// Overwrite an existing file
     #[arg(long, short)]
@@ -59,7 +71,7 @@ impl Args {
         let (root, args, now) = (&self.root, &self.volume, machine::now()?);
         let request = Request { root, args, size: self.size, never, now };
         if args.list {
-            volume::list(&request)?;
+            volume::list(&request, console)?;
             return Ok(Exit::Done);
         }
         // What is in the way is told before the tree is walked; the new file must not be there yet when it is.
@@ -67,6 +79,7 @@ impl Args {
         if !self.dry_run {
             open()?;
         }
+        let script = self.script.as_deref().map(|script| self.check_script(script)).transpose()?;
         let mut volume = volume::open(&request, console)?;
         if self.dry_run {
             match self.json {
@@ -75,14 +88,22 @@ impl Args {
             }
             return Ok(Exit::Done);
         }
-        let sink = open()?;
+        let place = script.as_ref().map(|_| Workshop::beside(&self.destination)).transpose()?;
+        let sink = match &place {
+            Some(place) => output::open(&place.image(), "root.img", false)?,
+            None => open()?,
+        };
         let len = volume.image().len();
+        let (start, root_len) = volume.root_place();
         let (image, outcome) = volume.into_image();
         let progress = console.progress(format!("imaging {}", root.display()), len);
         copy(image, sink, |bytes| progress.add(bytes)).with_context(|| {
             format!("imaging `{}` to `{}`", root.display(), self.destination.display())
         })?;
         drop(progress);
+        if let (Some(script), Some(place)) = (&script, place) {
+            place.finish(script, start, root_len, self.force, &self.destination)?;
+        }
         let changed = outcome.tell(console);
         console.note(&format!("imaged {}", size(len)));
         let destination = self.destination.to_string_lossy();
@@ -95,6 +116,80 @@ impl Args {
             (false, false) => report::path(&self.destination)?,
         }
         Ok(Exit::Done)
+    }
+}
+
+impl Args {
+    /// The program's path from everywhere.
+    fn check_script(&self, script: &Path) -> anyhow::Result<PathBuf> {
+        let shown = script.display();
+        if self.destination.as_os_str() == "-" || is_block_device(&self.destination) {
+            return Err(Trouble::usage(
+                "--script changes an image in a file, which is not where it would go",
+            )
+            .hint("name a file for the image")
+            .into());
+        }
+        if !rustix::process::geteuid().is_root() {
+            return Err(Trouble::usage("--script mounts the image, which only root may")
+                .hint("become root, or leave --script away")
+                .into());
+        }
+        let path = script
+            .canonicalize()
+            .with_context(|| Trouble::usage(format!("looking for the program `{shown}`")))?;
+        let is_program = path
+            .metadata()
+            .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0);
+        match is_program {
+            true => Ok(path),
+            false => Err(Trouble::usage(format!("`{shown}` is no program"))
+                .hint("chmod +x makes it one")
+                .into()),
+        }
+    }
+}
+
+/// A hidden directory beside an image in which it is changed before it has its name; removed with what is in it.
+struct Workshop {
+    directory: tempfile::TempDir,
+}
+
+impl Workshop {
+    fn beside(destination: &Path) -> anyhow::Result<Workshop> {
+        let parent = destination.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = parent.unwrap_or(Path::new("."));
+        let mut prefix = OsString::from(".");
+        prefix.push(destination.file_name().unwrap_or_default());
+        prefix.push(".");
+        let directory =
+            tempfile::Builder::new().prefix(&prefix).suffix(".partial").tempdir_in(parent);
+        let directory = directory.with_context(|| format!("writing to `{}`", parent.display()))?;
+        Ok(Workshop { directory })
+    }
+
+    fn image(&self) -> PathBuf {
+        self.directory.path().join("root.img")
+    }
+
+    /// Runs the program and gives the image its name.
+    fn finish(
+        self,
+        script: &Path,
+        start: u64,
+        len: u64,
+        overwrite: bool,
+        destination: &Path,
+    ) -> anyhow::Result<()> {
+        let doing = || Trouble::failed(format!("running `{}` on the image", script.display()));
+        customise(&self.image(), start, len, script).with_context(doing)?;
+        interrupt::check()?;
+        let naming = || format!("creating `{}`", destination.display());
+        match overwrite {
+            true => fs::rename(self.image(), destination).with_context(naming),
+            // Unlike a rename, a link does not replace what is there.
+            false => fs::hard_link(self.image(), destination).with_context(naming),
+        }
     }
 }
 
@@ -123,4 +218,8 @@ fn copy(
     }
     sink.commit()?;
     Ok(())
+}
+
+fn is_block_device(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.file_type().is_block_device())
 }

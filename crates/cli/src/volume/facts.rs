@@ -66,6 +66,11 @@ impl Facts {
         Facts { usage: Some(plan.usage()), stored, ..self }
     }
 
+    /// Where the file system begins, and its length.
+    pub(crate) fn root_place(&self) -> (u64, u64) {
+        (self.start, self.options.len)
+    }
+
     fn free(&self) -> u64 {
         self.usage.map_or(0, |usage| usage.free_blocks * u64::from(usage.block_size))
     }

@@ -1,0 +1,73 @@
+//! A program changes a file system that was made, before anyone else sees it.
+//!
+//! The one place where something is mounted. It is mounted in a mount namespace of its own, which only the thread here
+//! and the programs that it starts are in: nobody else sees it, and when the last of them ends, in whatever way, the
+//! kernel unmounts it and lets go of the loop device. There is no cleaning up that could be missed.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use crate::tool::{self, ToolError};
+
+/// Why a program did not change the file system.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScriptError {
+    /// No mount namespace can be had.
+    #[error("making a mount namespace, which only root may")]
+    Namespace(#[source] std::io::Error),
+    /// There is no directory to mount it on.
+    #[error("making a mount point")]
+    MountPoint(#[source] std::io::Error),
+    /// The machine has no `mount`.
+    #[error("this machine has no `{0}`, which mounting an image takes")]
+    NoTool(&'static str),
+    /// `mount`, `umount` or the program itself failed.
+    #[error(transparent)]
+    Tool(#[from] ToolError),
+}
+
+/// Mounts the file system of `len` bytes at `offset` of `image`, and runs `program` with the mount point for its only argument.
+///
+/// What the program prints goes to standard error.
+///
+/// # Errors
+/// The program failed, or the image could not be mounted or unmounted; then the image is not to be used.
+pub fn customise(image: &Path, offset: u64, len: u64, program: &Path) -> Result<(), ScriptError> {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| in_namespace(image, offset, len, program));
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn in_namespace(image: &Path, offset: u64, len: u64, program: &Path) -> Result<(), ScriptError> {
+    unshare().map_err(ScriptError::Namespace)?;
+    let find = |name| tool::find(&[name]).ok_or(ScriptError::NoTool(name));
+    let (mount, umount): (PathBuf, PathBuf) = (find("mount")?, find("umount")?);
+    // What is mounted from here on is not to be seen outside, even where mounts are shared.
+    tool::run("making mounts private", &mount, &["--make-rprivate", "/"])?;
+    let point = tempfile::tempdir().map_err(ScriptError::MountPoint)?;
+    let options = format!("loop,offset={offset},sizelimit={len}");
+    let args: [&OsStr; 6] = [
+        "-t".as_ref(),
+        "ext4".as_ref(),
+        "-o".as_ref(),
+        options.as_ref(),
+        image.as_os_str(),
+        point.path().as_os_str(),
+    ];
+    tool::run("mounting the image", &mount, &args)?;
+    let done = tool::run_shown("customising the image", program, &[OsString::from(point.path())]);
+    // Also after a failure: the directory below is to be removed.
+    let unmounted = tool::run("unmounting the image", &umount, &[point.path()]);
+    done?;
+    unmounted?;
+    Ok(())
+}
+
+#[expect(unsafe_code, reason = "rustix asks the caller to know about tables of file descriptors")]
+fn unshare() -> std::io::Result<()> {
+    use rustix::thread::{UnshareFlags, unshare_unsafe};
+    // SAFETY: the table of file descriptors stays shared; mounts and the working directory alone become the thread's own.
+    Ok(unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?)
+}
