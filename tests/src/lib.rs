@@ -17,11 +17,13 @@
 
 pub mod compare;
 pub mod fixture;
+mod fixture_root;
 pub mod image;
 mod machine;
 mod run;
 mod user;
 
+pub use fixture_root::FixtureRoot;
 pub use machine::{LoopDevice, Mount, is_root, need, skip, temporary_directory};
 pub use run::{Ran, Started, baler_binary, capture, command, feed, run, until};
 pub use user::{ACCOUNT, User};

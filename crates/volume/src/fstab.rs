@@ -12,6 +12,8 @@ pub struct NewRoot {
     pub names: Vec<String>,
     /// Its type.
     pub fs_type: &'static str,
+    /// Whether the image has an EFI system partition: it is mounted by names of its own.
+    pub keeps_efi: bool,
 }
 
 impl NewRoot {
@@ -80,8 +82,8 @@ impl Entry {
         let (device, point, fs_type) = (next()?, next()?, next()?);
         let options = next().unwrap_or_else(|| "defaults".to_owned());
         let rest: Vec<_> = fields.collect();
-        // A device may be quoted: UUID="…".
-        let device = device.replace('"', "");
+        // A device may be quoted, UUID="…", and a label may have blanks.
+        let device = unescaped(&device.replace('"', ""));
         Some(Entry { device, point, fs_type, options, rest: rest.join(" ") })
     }
 
@@ -89,9 +91,16 @@ impl Entry {
         self.options.split(',').any(|have| have == option)
     }
 
-    /// Whether a boot goes on without it. `nobootwait` is what Ubuntu had before systemd.
+    /// Whether a boot goes on without it. `nobootwait` is what Ubuntu had before systemd; what is mounted when it is
+    /// used is waited for only then.
     pub fn may_be_missing(&self) -> bool {
-        ["nofail", "noauto", "nobootwait"].iter().any(|option| self.has(option))
+        const OPTIONS: [&str; 4] = ["nofail", "noauto", "nobootwait", "x-systemd.automount"];
+        OPTIONS.iter().any(|option| self.has(option))
+    }
+
+    /// Whether a boot waits for its device.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.is_device() && self.fs_type != "swap" && !self.may_be_missing()
     }
 
     fn is_cloud_init(&self) -> bool {
@@ -105,6 +114,13 @@ impl Entry {
     fn is_device(&self) -> bool {
         tag(&self.device).is_some() || self.device.starts_with("/dev/")
     }
+}
+
+/// A field with the blanks that it stands for: `\040` is a space.
+fn unescaped(field: &str) -> String {
+    const ESCAPES: [(&str, &str); 4] =
+        [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
+    ESCAPES.iter().fold(field.to_owned(), |field, (escape, byte)| field.replace(escape, byte))
 }
 
 /// The lines of an `fstab` that mount something.
@@ -121,8 +137,11 @@ fn fault(entry: &Entry, root: &NewRoot) -> Option<&'static str> {
     if !entry.is_device() || is_there || entry.has("bind") || entry.has("rbind") {
         return None;
     }
+    if entry.fs_type == "vfat" && root.keeps_efi || entry.device.starts_with("/dev/zram") {
+        return None;
+    }
     match (&*entry.fs_type, entry.may_be_missing()) {
-        ("swap", _) => Some("the swap device is not in the image"),
+        ("swap", false) => Some("the swap device is not in the image"),
         (_, true) => None,
         (_, false) => Some("its device is not in the image, and booting would wait for it"),
     }
@@ -136,10 +155,11 @@ pub fn faults(text: &str, root: &NewRoot) -> Vec<(Entry, &'static str)> {
         .collect()
 }
 
-/// Whether the root's line, if there is one, names the new file system.
+/// Whether the root's line, if there is one, names the new file system or a device: the root that is mounted already
+/// becomes writable under any device's name, only not under a UUID or a label that nothing has.
 pub fn finds_root(text: &str, root: &NewRoot) -> Option<bool> {
     let line = entries(text).into_iter().find(|entry| entry.point == "/")?;
-    Some(root.is_called(&line.device))
+    Some(root.is_called(&line.device) || tag(&line.device).is_none())
 }
 
 /// Repairs the text: comments and what is right stay as they are.
@@ -233,6 +253,7 @@ mod tests {
             name: "UUID=new".to_owned(),
             names: vec!["UUID=new".to_owned(), "LABEL=rootfs".to_owned()],
             fs_type: "ext4",
+            keeps_efi: false,
         }
     }
 
@@ -253,10 +274,13 @@ mod tests {
             "tmpfs /tmp tmpfs size=1G 0 0",
             "server:/home /home nfs _netdev 0 0",
             "/swapfile none swap sw 0 0",
+            "/dev/zram0 none swap defaults 0 0",
+            "UUID=old none swap sw,nofail 0 0",
             "/srv/a /srv/b none bind 0 0",
             "UUID=old /data ext4 nofail 0 2",
             "/dev/sr0 /media/cdrom iso9660 ro,noauto 0 0",
             "/dev/xvdb /mnt ext3 nobootwait 0 0",
+            "UUID=old /data ext4 x-systemd.automount 0 2",
             "/dev/shm /x none bind 0 0",
             "/dev/disk/by-uuid/NEW /again ext4 defaults 0 0",
             "LABEL=rootfs /again ext4 defaults 0 0",
@@ -272,7 +296,6 @@ mod tests {
             "UUID=old /data ext4 defaults 0 2",
             "UUID=\"old\" /data ext4 defaults 0 2",
             "/dev/xvda3 none swap sw 0 0",
-            "UUID=old none swap sw,nofail 0 0",
             "LABEL=UEFI /boot/efi vfat umask=0077 0 1",
         ] {
             check(line, None);
@@ -291,6 +314,10 @@ mod tests {
         assert_eq!(fixed("LABEL=rootfs / ext4 x 0 1\n"), "LABEL=rootfs / ext4 x 0 1\n");
         assert_eq!(fixed("proc /proc proc\n"), "UUID=new / ext4 defaults 0 1\nproc /proc proc\n");
         assert_eq!(finds_root("UUID=old / ext4\n", &root()), Some(false));
+        assert_eq!(finds_root("/dev/xvda1 / ext4\n", &root()), Some(true));
         assert_eq!(finds_root("", &root()), None);
+        let mut root = root();
+        root.names.push("LABEL=my disk".to_owned());
+        assert_eq!(finds_root("LABEL=my\\040disk / ext4\n", &root), Some(true));
     }
 }

@@ -65,6 +65,7 @@ pub fn lint(
     let mut lint = Lint { subject, read, findings: Vec::new() };
     let entry = lint.boot_loader();
     lint.directories();
+    lint.init(entry.as_ref());
     lint.fstab();
     lint.machine(entry.as_ref());
     lint.selinux();
@@ -195,9 +196,11 @@ impl Lint<'_, '_> {
                 config.load(&text);
             }
         }
+        let is_first = config.has_bls || config.starts_first();
         let mut found = vec![(path.to_owned(), std::mem::take(&mut config.entries))];
         if config.has_bls {
-            found.insert(0, ("/boot/loader/entries".to_owned(), self.bls()));
+            let saved = config.variables.get("saved_entry");
+            found.insert(0, ("/boot/loader/entries".to_owned(), self.bls(saved)));
         }
         let mut entries: Vec<(String, Entry)> = Vec::new();
         for (path, mut listed) in found {
@@ -210,15 +213,18 @@ impl Lint<'_, '_> {
                 MAKE_AGAIN,
             );
         }
-        self.entries(&entries)
+        self.entries(&entries, is_first)
     }
 
-    /// The entries in files of their own, newest first, which is how GRUB has them.
-    fn bls(&mut self) -> Vec<Entry> {
+    /// The entries in files of their own: the one that was saved, then the newest first, which is how GRUB has them.
+    fn bls(&mut self, saved: Option<&String>) -> Vec<Entry> {
         let directory = "/boot/loader/entries";
         let mut names = self.names(directory);
         names.retain(|name| name.ends_with(".conf"));
-        names.sort_by_key(|name| std::cmp::Reverse(crate::grub::sortable(name)));
+        names.sort_by_key(|name| {
+            let is_saved = name.strip_suffix(".conf") == saved.map(String::as_str);
+            std::cmp::Reverse((is_saved, crate::grub::sortable(name)))
+        });
         let texts = names.iter().filter_map(|name| self.text(&format!("{directory}/{name}")));
         texts.filter_map(|text| entries::parse_bls(&text)).collect()
     }
@@ -248,13 +254,14 @@ impl Lint<'_, '_> {
         }
         let entries = entries::parse_menu(&text).into_iter();
         let entries: Vec<_> = entries.map(|entry| (path.to_owned(), entry)).collect();
-        self.entries(&entries)
+        self.entries(&entries, true)
     }
 
-    fn entries(&mut self, entries: &[(String, Entry)]) -> Option<Entry> {
+    /// Looks at all; the first is what boots, if that `is_certain`, and others may be of kernels that are gone.
+    fn entries(&mut self, entries: &[(String, Entry)], is_certain: bool) -> Option<Entry> {
         for (number, (path, entry)) in entries.iter().enumerate() {
-            // The first is what boots; others may be of kernels that are gone.
-            let severity = if number == 0 { Severity::Error } else { Severity::Warning };
+            let boots = number == 0 && is_certain;
+            let severity = if boots { Severity::Error } else { Severity::Warning };
             self.entry(path, entry, severity);
         }
         let (path, first) = entries.first()?;
@@ -264,7 +271,7 @@ impl Lint<'_, '_> {
             let name = argument.strip_prefix("console=").unwrap_or_default();
             name == console || name.strip_prefix(console).is_some_and(|rest| rest.starts_with(','))
         });
-        if !has_console {
+        if !has_console && !first.has_unknown() {
             let hint = match is_bare {
                 true => "add console=hvc0 to the kernel's arguments",
                 false => "add console=ttyS0 to the kernel's arguments",
@@ -301,12 +308,24 @@ impl Lint<'_, '_> {
             );
             self.warn(text, MAKE_AGAIN);
         }
-        let roots: Vec<_> =
-            entry.arguments.iter().filter_map(|word| word.strip_prefix("root=")).collect();
-        match roots.last() {
+        match entry.value("root") {
             Some(root) => self.kernel_root(path, root, severity),
-            None if entry.arguments.iter().any(|word| word.contains('$')) => {}
+            // A test of the memory has no root.
+            None if entry.has_unknown() || entry.kernel.contains("memtest") => {}
             None => self.warn(format!("`{path}` starts a kernel without root="), MAKE_AGAIN),
+        }
+        // A root that was xfs or btrfs is ext4 now, and is not mounted as what it was, or with what only that knows.
+        let fs_type = entry.value("rootfstype").filter(|types| {
+            !types.contains('$')
+                && !types.split(',').any(|one| one.starts_with("ext") || one == "auto")
+        });
+        let flags = entry.value("rootflags").filter(|flags| flags.contains("subvol"));
+        for (name, value) in [("rootfstype", fs_type), ("rootflags", flags)] {
+            if let Some(value) = value {
+                let new = self.subject.root.fs_type;
+                let text = format!("`{path}` says {name}={value}, but the root is {new} now");
+                self.find(severity, text, Some("take it out of the kernel's arguments"));
+            }
         }
     }
 
@@ -316,9 +335,12 @@ impl Lint<'_, '_> {
         if root.contains('$') || self.subject.root.is_called(root) {
             return;
         }
-        if fstab::tag(root).is_some() {
+        if let Some((tag, _)) = fstab::tag(root) {
             let name = &self.subject.root.name;
             let text = format!("{what}, which the new root is not: it is {name}");
+            // Labels of partitions are not known here, nor which partition an offset leads to.
+            let is_unknown = tag == "PARTLABEL" || root.contains("/PARTNROFF=");
+            let severity = if is_unknown { Severity::Warning } else { severity };
             return self.find(severity, text, Some(MAKE_AGAIN));
         }
         let Some((place, number)) = machine::device(root) else {
@@ -344,8 +366,19 @@ impl Lint<'_, '_> {
                 );
             }
         }
-        if !["/sbin/init", "/etc/init", "/bin/init", "/bin/sh"].iter().any(|path| self.has(path)) {
-            self.error("there is no `/sbin/init`", "name the root of a whole system");
+    }
+
+    /// What the kernel starts.
+    fn init(&mut self, entry: Option<&Entry>) {
+        const HINT: &str = "name the root of a whole system, with an init system in it";
+        let named = entry.and_then(|entry| entry.value("init")).unwrap_or("/sbin/init");
+        let is_there = [named, "/sbin/init", "/etc/init", "/bin/init"].map(|path| self.has(path));
+        match is_there.contains(&true) {
+            true => {}
+            false if self.has("/bin/sh") => {
+                self.warn("there is no `/sbin/init`: the image starts nothing but a shell", HINT);
+            }
+            false => self.error("there is no `/sbin/init`", HINT),
         }
     }
 
@@ -368,10 +401,9 @@ impl Lint<'_, '_> {
         for (entry, fault) in fstab::faults(&text, root) {
             let text =
                 format!("`/etc/fstab` mounts `{}` on `{}`: {fault}", entry.device, entry.point);
-            // A boot waits for any of them, but goes on without swap.
-            match entry.fs_type == "swap" || entry.may_be_missing() {
-                true => self.warn(text, FIX_FSTAB),
-                false => self.error(text, FIX_FSTAB),
+            match entry.is_waited_for() {
+                true => self.error(text, FIX_FSTAB),
+                false => self.warn(text, FIX_FSTAB),
             }
         }
     }

@@ -132,6 +132,13 @@ impl Choice {
         Some(table.partition(disk.root)?.part_uuid(table.id))
     }
 
+    /// Whether an EFI system partition is kept.
+    pub(crate) fn keeps_efi(&self) -> bool {
+        let Choice::Cloned(disk, _) = self else { return false };
+        let mut partitions = disk.table.iter().flat_map(|table| &table.partitions);
+        partitions.any(baler_volume::Partition::is_efi_system)
+    }
+
     /// Whether GRUB 2 boots it, from what is in the tree.
     pub(crate) fn is_grub2(&self) -> bool {
         match self {

@@ -5,6 +5,7 @@ use std::io;
 use anyhow::Context;
 use baler_ext4::{FileData, Files, Kind, Meta, NodeId, Options, Tree};
 use baler_volume::fstab::{self, NewRoot};
+use baler_volume::lint::resolve;
 use baler_volume::{TreeFiles, Walk, grub};
 
 use super::Request;
@@ -40,7 +41,7 @@ fn new_root(options: &Options, boot: &Choice) -> NewRoot {
     let part_uuid = boot.kept_part_uuid().map(|uuid| format!("PARTUUID={uuid}"));
     let names = [name.clone()].into_iter().chain(label).chain(part_uuid).collect();
     let fs_type = if options.has_extents { "ext4" } else { "ext3" };
-    NewRoot { name, names, fs_type }
+    NewRoot { name, names, fs_type, keeps_efi: boot.keeps_efi() }
 }
 
 /// Another `fstab`, a new one, or the old one repaired, as that of another type of file system has to be.
@@ -53,13 +54,14 @@ fn edit_fstab(
 ) -> anyhow::Result<()> {
     const PATH: &[u8] = b"etc/fstab";
     let args = request.args;
-    let old = String::from_utf8_lossy(&read(walk, PATH).unwrap_or_default()).into_owned();
+    let old = read(walk, PATH).unwrap_or_default();
     let text = if let Some(path) = &args.fstab {
         let doing = || Trouble::failed(format!("reading the fstab `{}`", path.display()));
         std::fs::read_to_string(path).with_context(doing)?
     } else if args.generate_fstab {
         fstab::generate(root)
     } else if args.fix_fstab || old_fs.is_some_and(|fs_type| !fs_type.starts_with("ext")) {
+        let old = String::from_utf8(old).context("repairing /etc/fstab, which is not UTF-8")?;
         let (text, changes) = fstab::fix(&old, root);
         for change in changes {
             let what = match &change.new {
@@ -84,7 +86,7 @@ fn configure_grub(
 ) -> anyhow::Result<()> {
     let directory = grub::directory(&walk.tree);
     let path = format!("{directory}/grub.cfg");
-    if walk.tree.find(path.as_bytes()).is_some() {
+    if resolve(&walk.tree, path.as_bytes()).is_some() {
         return Ok(());
     }
     let defaults = read(walk, b"etc/default/grub").unwrap_or_default();
@@ -108,7 +110,7 @@ fn grub_arguments(text: &str) -> String {
 
 /// Reads a small file of the image; `None` if there is none of that name.
 pub(crate) fn read(walk: &mut Walk, path: &[u8]) -> Option<Vec<u8>> {
-    read_node(&walk.tree, &mut walk.files, walk.tree.find(path)?, MAX_TEXT).ok()
+    read_node(&walk.tree, &mut walk.files, resolve(&walk.tree, path)?, MAX_TEXT).ok()
 }
 
 /// Reads a file of at most so many bytes.
@@ -140,7 +142,7 @@ pub(crate) fn put(
     let time = baler_ext4::Time { seconds: now as i64, nanos: 0 };
     let (atime, mtime, ctime, crtime) = (time, time, time, time);
     let data = FileData::dense(text.len() as u64);
-    if let Some(node) = walk.tree.find(path)
+    if let Some(node) = resolve(&walk.tree, path)
         && walk.tree.set_file_data(node, data.clone())
     {
         let meta = walk.tree.meta(node);

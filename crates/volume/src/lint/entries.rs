@@ -15,6 +15,19 @@ pub(super) struct Entry {
     pub(super) searched: Option<String>,
 }
 
+impl Entry {
+    /// The value of an argument; the last one counts.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        let pairs = self.arguments.iter().rev().filter_map(|word| word.split_once('='));
+        pairs.filter(|pair| pair.0 == name).map(|pair| pair.1).next()
+    }
+
+    /// Whether some of the arguments are known to the boot loader only.
+    pub(super) fn has_unknown(&self) -> bool {
+        self.arguments.iter().any(|word| word.contains('$'))
+    }
+}
+
 /// GRUB 2's `grub.cfg`, as far as a kernel can be told from it without running it.
 #[derive(Debug, Default)]
 pub(super) struct GrubConfig {
@@ -31,7 +44,8 @@ fn words(line: &str) -> Vec<&str> {
 }
 
 fn owned(words: &[&str]) -> Vec<String> {
-    words.iter().filter(|word| !word.is_empty()).map(|word| (*word).to_owned()).collect()
+    let words = words.iter().filter(|word| !word.is_empty());
+    words.map(|word| word.replace(['"', '\''], "")).collect()
 }
 
 impl GrubConfig {
@@ -55,10 +69,12 @@ impl GrubConfig {
                         entry.initrds.extend(owned(paths));
                     }
                 }
-                ["search", options @ .., uuid]
+                ["search", options @ ..]
                     if options.iter().any(|option| matches!(*option, "--fs-uuid" | "-u")) =>
                 {
-                    searched = Some((*uuid).to_owned());
+                    // Options may come before and behind it.
+                    let uuid = options.iter().find(|word| uuid::Uuid::try_parse(word).is_ok());
+                    searched = uuid.map(|uuid| (*uuid).to_owned());
                 }
                 ["search.fs_uuid", uuid, ..] => searched = Some((*uuid).to_owned()),
                 ["blscfg", ..] => config.has_bls = true,
@@ -79,6 +95,14 @@ impl GrubConfig {
             let value = value.trim_matches(['"', '\'']).to_owned();
             self.variables.insert(name.to_owned(), value);
         }
+    }
+
+    /// Whether the first is started: another may be set by its number or its title, or saved.
+    pub(super) fn starts_first(&self) -> bool {
+        let default = self.variables.get("default").map(String::as_str);
+        let saved = self.variables.get("saved_entry").map(String::as_str);
+        let is_saved = matches!(default, Some("${saved_entry}" | "$saved_entry"));
+        matches!(if is_saved { saved } else { default }, None | Some("" | "0"))
     }
 
     /// Puts values where variables are; those without a value stay.

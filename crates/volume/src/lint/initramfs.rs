@@ -75,7 +75,7 @@ fn archive(reader: &mut dyn BufRead, found: &mut BTreeSet<String>) -> io::Result
             return Ok(());
         }
         found.extend(module_name(name));
-        let size = size.next_multiple_of(4) as u64;
+        let size = (size as u64).next_multiple_of(4);
         if io::copy(&mut reader.take(size), &mut io::sink())? < size {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

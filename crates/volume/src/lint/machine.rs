@@ -13,9 +13,10 @@ const REBUILD: &str = "make the initramfs again on the machine, with all drivers
 
 /// Where a disk is called so, and the number of the partition; `None` for what is no partition of a first disk.
 pub(super) fn device(root: &str) -> Option<(&'static str, u32)> {
-    const NAMES: [(&str, &str); 5] = [
+    const NAMES: [(&str, &str); 6] = [
         ("nvme0n1p", "on Nitro"),
         ("xvda", "on Xen"),
+        ("xvde", "on Xen with kernels of Red Hat 6"),
         ("sda", "on Xen with kernels of long ago"),
         ("vda", "in virtual machines of other kinds"),
         ("hda", "with kernels of long ago"),
@@ -100,7 +101,9 @@ impl Lint<'_, '_> {
             "ext3" => known.contains("ext3") || known.contains("ext4"),
             _ => known.contains("ext4"),
         };
-        if !can_mount {
+        // A kernel that mounted a root of this family does so again, whatever was found out here.
+        let was_ext = self.subject.old_fs.is_some_and(|was| was.starts_with("ext"));
+        if !can_mount && !was_ext {
             let was = self.subject.old_fs.unwrap_or("another file system");
             self.error(
                 format!(

@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 use super::*;
 use crate::layout::Length;
-use crate::table::Table;
+use crate::table::{Partition, PartitionKind, Table};
+
+mod certain;
 
 const UUID: &str = "00112233-4455-6677-8899-aabbccddeeff";
 const OTHER: &str = "0badf00d-0000-4000-8000-000000000001";
@@ -19,6 +21,7 @@ struct System {
     boot: Boot,
     profile: Profile,
     is_labelled: bool,
+    has_efi_system: bool,
 }
 
 impl System {
@@ -30,6 +33,7 @@ impl System {
             boot: Boot::Built { modules: PathBuf::new() },
             profile: Profile::Modern,
             is_labelled: false,
+            has_efi_system: false,
         };
         for directory in ["proc", "sys", "dev"] {
             system.put(&format!("{directory}/"), "");
@@ -107,10 +111,19 @@ impl System {
         let length = Length::FileSystem(1 << 20);
         let mut layout = Layout::built(self.division, length, uuid, None).unwrap();
         layout.boot = self.boot.clone();
+        if let Some(table) = layout.table.as_mut().filter(|_| self.has_efi_system) {
+            let kind = PartitionKind::Mbr { code: 0xef, active: false };
+            table.partitions.push(Partition { number: 2, start: 9999, len: 1, kind });
+        }
         let part_uuid = layout.part_uuid().map(|name| format!("PARTUUID={name}"));
         let mut names = vec![format!("UUID={UUID}"), "LABEL=root".to_owned()];
         names.extend(part_uuid);
-        let root = NewRoot { name: format!("UUID={UUID}"), names, fs_type: "ext4" };
+        let root = NewRoot {
+            name: format!("UUID={UUID}"),
+            names,
+            fs_type: "ext4",
+            keeps_efi: self.has_efi_system,
+        };
         let subject = Subject {
             tree: &tree,
             layout: &layout,
