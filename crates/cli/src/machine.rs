@@ -18,6 +18,11 @@ pub(crate) fn architecture() -> anyhow::Result<String> {
     }
 }
 
+/// Whether `SOURCE_DATE_EPOCH` stops the clock.
+pub(crate) fn is_clock_stopped() -> bool {
+    std::env::var_os("SOURCE_DATE_EPOCH").is_some_and(|text| !text.is_empty())
+}
+
 /// Seconds since 1970; `SOURCE_DATE_EPOCH` stops the clock, as in other tools whose output shall be the same again.
 pub(crate) fn now() -> anyhow::Result<u64> {
     if let Some(text) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|text| !text.is_empty()) {

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::exit::Trouble;
 use crate::interrupt;
+use crate::machine;
 use crate::report::{self, Console};
 use args::{FilterArg, VolumeArgs};
 
@@ -91,6 +92,9 @@ pub(crate) fn open(request: &Request<'_>, console: &Console) -> anyhow::Result<V
     let mounts = what_is_mounted(console)?;
     let site = site::Site::find(request, &mounts, console)?;
     let mut walk = gather(request, &mounts, console)?;
+    if machine::is_clock_stopped() {
+        walk.tree.forget_reading();
+    }
     tell::changes(&walk, console);
     if let Some(path) = &request.args.report {
         tell::write_report(path, &walk)?;

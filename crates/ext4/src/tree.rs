@@ -224,6 +224,15 @@ impl Tree {
         }
     }
 
+    /// Says of everything that it was last read when it was last changed: looking at a tree changes the times of
+    /// reading, and the same tree would be another one the next time.
+    pub fn forget_reading(&mut self) {
+        for node in &mut self.nodes {
+            let [_, mtime, ctime, crtime] = node.times;
+            node.times = [mtime, mtime, ctime, crtime];
+        }
+    }
+
     /// What a node says of itself.
     pub fn meta(&self, node: NodeId) -> Meta {
         let node = &self.nodes[node.index()];
