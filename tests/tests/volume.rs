@@ -202,7 +202,7 @@ fn an_ordinary_user_makes_a_correct_image() {
 fn what_cannot_be_read_is_refused_or_left_out() {
     let (root, place) = (tree_of(&["open", "closed/file"]), temporary_directory());
     let closed = root.path().join("closed");
-    fs::set_permissions(&closed, Permissions::from_mode(0)).expect("a mode");
+    fs::set_permissions(&closed, Permissions::from_mode(0o000)).expect("a mode");
     let imaging = || imaging_as_nobody(root.path(), place.path());
     let Some(mut strict) = imaging() else { return };
     let refused = capture(&mut strict).exits(1).prints_nothing();
@@ -245,15 +245,15 @@ fn patterns_say_what_stays_out() {
 
 #[test]
 fn secrets_stay_out_and_are_reported() {
-    let (user, root) = (User::new(), tree_of(&["home/u/.bash_history", "etc/ssl/ca.pem", "kept"]));
+    let (user, root) = (User::new(), tree_of(&["srv/u/.bash_history", "etc/ssl/ca.pem", "kept"]));
     let key = fs::read(baler_tests::fixture::key("user")).expect("a key");
-    fs::write(root.path().join("home/u/anything"), &key).expect("a file");
-    fs::write(root.path().join("home/u/wanted"), &key).expect("a file");
+    fs::write(root.path().join("srv/u/anything"), &key).expect("a file");
+    fs::write(root.path().join("srv/u/wanted"), &key).expect("a file");
     let certificate = fs::read(baler_tests::fixture::certificate("user")).expect("a certificate");
     fs::write(root.path().join("etc/ssl/ca.pem"), certificate).expect("a file");
-    let more = ["--include", "/home/u/wanted", "--report", "report.json"];
+    let more = ["--include", "/srv/u/wanted", "--report", "report.json"];
     let image = image_of(&user, root.path(), &more);
-    assert_eq!(names(&image, "/home/u"), ["wanted"]);
+    assert_eq!(names(&image, "/srv/u"), ["wanted"]);
     assert_eq!(names(&image, "/etc/ssl"), ["ca.pem"]);
     let report = fs::read_to_string(user.path("report.json")).expect("the report");
     let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
@@ -264,11 +264,11 @@ fn secrets_stay_out_and_are_reported() {
         .map(|change| (change["path"].as_str().unwrap(), change["action"].as_str().unwrap()))
         .collect();
     assert_eq!(secrets.len(), 2, "{report}");
-    assert!(secrets.contains(&("/home/u/anything", "dropped")), "{secrets:?}");
-    assert!(secrets.contains(&("/home/u/.bash_history", "dropped")), "{secrets:?}");
+    assert!(secrets.contains(&("/srv/u/anything", "dropped")), "{secrets:?}");
+    assert!(secrets.contains(&("/srv/u/.bash_history", "dropped")), "{secrets:?}");
     // Nobody has to have the same taste.
     let image = image_of(&user, root.path(), &["--filter", "none", "--force"]);
-    assert_eq!(names(&image, "/home/u"), [".bash_history", "anything", "wanted"]);
+    assert_eq!(names(&image, "/srv/u"), [".bash_history", "anything", "wanted"]);
 }
 
 #[test]
