@@ -241,7 +241,7 @@ fn check_readable(walk: &Walk, request: &Request<'_>) -> anyhow::Result<()> {
     };
     let what = match count {
         1 => String::new(),
-        count => format!(", and {} more", report::count(count - 1, "entry")),
+        count => format!(", and {}", report::count(count - 1, "other")),
     };
     Err(Trouble::failed(format!(
         "`{}` is {}{what}",

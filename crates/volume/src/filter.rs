@@ -123,7 +123,7 @@ impl Sieve {
     /// What a file is by its path.
     pub(crate) fn file_by_path(&self, path: &[u8]) -> Option<Secret> {
         let (packages, _) = self.content.as_ref()?;
-        names::file(path).filter(|_| !packages.own(path))
+        names::file(path).filter(|_| !packages.list(path))
     }
 
     /// What a file is by what is in it. Large files are not looked into: keys and the like are small.

@@ -11,16 +11,17 @@ use crate::exit::Trouble;
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Root tree")]
 pub(crate) struct VolumeArgs {
-    /// Leave out what the pattern matches: `/var/cache/*`, `*.tmp`; of a directory the empty directory stays
-    #[arg(long, short, value_name = "GLOB", value_delimiter = ',')]
+    /// Leave out what the pattern matches: `/var/cache/*`, `*.tmp`; of a directory the empty directory stays. May be
+    /// given several times, as those that follow
+    #[arg(long, short, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
 
     /// Leave out what the pattern matches, and the directory too
-    #[arg(long, value_name = "GLOB", value_delimiter = ',')]
+    #[arg(long, value_name = "GLOB")]
     pub(crate) exclude_tree: Vec<String>,
 
     /// Keep what the pattern matches, whatever the filter and other patterns say
-    #[arg(long, short, value_name = "GLOB", value_delimiter = ',')]
+    #[arg(long, short, value_name = "GLOB")]
     pub(crate) include: Vec<String>,
 
     /// What to leave out by itself: private keys, credentials and histories, by what is in the files; what the old tool

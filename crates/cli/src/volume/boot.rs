@@ -67,7 +67,13 @@ pub(crate) fn choose(
     let mut reasons = Vec::new();
     if args.bootloader != BootloaderArg::Build {
         match clone(request, site, mounts, division) {
-            Ok(choice) => return Ok(choice),
+            Ok(choice) => {
+                if let Some(old) = site.old_uuid().filter(|old| *old != site.uuid) {
+                    console.warn(&format!("the boot loader is cloned from a disk whose root has the UUID {old}, and may look for that"));
+                    console.hint("leave --uuid away, or pass --bootloader build");
+                }
+                return Ok(choice);
+            }
             Err(reason) => reasons.push(format!("cloning it: {reason:#}")),
         }
     }

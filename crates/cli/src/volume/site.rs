@@ -54,6 +54,11 @@ impl Site {
         Ok(Site { source, disk: Some(Arc::new(disk)), probe, uuid, label })
     }
 
+    /// The UUID by which the boot loader of the disk may look for its root, if that is known.
+    pub(crate) fn old_uuid(&self) -> Option<Uuid> {
+        self.probe.as_ref().map(|probe| probe.uuid)
+    }
+
     /// The type of the file system that is replaced, if there is one.
     pub(crate) fn fs_type(&self) -> Option<&str> {
         let mounted = Some(&*self.source.fs_type).filter(|fs_type| !fs_type.is_empty());

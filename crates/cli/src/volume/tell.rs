@@ -102,15 +102,26 @@ pub(crate) fn troubles(troubles: &[FileTrouble], console: &Console) -> usize {
 /// Writes what is left out or changed, and why.
 pub(crate) fn write_report(to: &Path, walk: &Walk) -> anyhow::Result<()> {
     let doing = || Trouble::failed(format!("writing the report `{}`", to.display()));
+    if to.metadata().is_ok_and(|found| !found.is_file()) {
+        // A pipe or a terminal: what is there has to stay what it is.
+        let file = std::fs::OpenOptions::new().write(true).open(to).with_context(doing)?;
+        return write_changes(file, walk).with_context(doing);
+    }
     let directory = to.parent().filter(|path| !path.as_os_str().is_empty());
-    let changes: Vec<_> = walk.changes.iter().map(change).collect();
-    let mut file =
+    let file =
         tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new("."))).with_context(doing)?;
-    let report = json!({ "entries": walk.tree.len(), "changes": changes });
-    serde_json::to_writer_pretty(file.as_file_mut(), &report).with_context(doing)?;
-    file.as_file_mut().write_all(b"\n").with_context(doing)?;
+    write_changes(file.as_file(), walk).with_context(doing)?;
     file.persist(to).with_context(doing)?;
     Ok(())
+}
+
+fn write_changes(to: impl Write, walk: &Walk) -> io::Result<()> {
+    let changes: Vec<_> = walk.changes.iter().map(change).collect();
+    let report = json!({ "entries": walk.tree.len(), "changes": changes });
+    let mut to = io::BufWriter::new(to);
+    serde_json::to_writer_pretty(&mut to, &report)?;
+    to.write_all(b"\n")?;
+    to.flush()
 }
 
 fn change(change: &Change) -> serde_json::Value {

@@ -21,7 +21,7 @@ pub(super) enum Packages {
 const LISTS: [&str; 4] = ["var", "lib", "dpkg", "info"];
 
 /// What is a link into `usr` on newer systems, which the lists of older packages do not know.
-const MERGED: [&[u8]; 4] = [b"bin/", b"lib", b"sbin/", b"boot/"];
+const MERGED: [&[u8]; 7] = [b"bin/", b"lib/", b"lib32/", b"lib64/", b"libx32/", b"sbin/", b"boot/"];
 
 impl Packages {
     /// Reads the lists that are in the tree itself. One that cannot be read lists nothing.
@@ -32,13 +32,20 @@ impl Packages {
         }
     }
 
+    /// Whether a list names the file at this path. A guess is no reason to keep a history or authorized keys.
+    pub(super) fn list(&self, path: &[u8]) -> bool {
+        matches!(self, Packages::Listed(listed) if listed.contains(&hash(path)))
+    }
+
     /// Whether the file at this path came with a package.
     pub(super) fn own(&self, path: &[u8]) -> bool {
         match self {
             Packages::Listed(listed) => listed.contains(&hash(path)),
             Packages::ByDirectory => {
                 let is_usr = path.starts_with(b"usr/") && !path.starts_with(b"usr/local/");
-                is_usr || MERGED.iter().any(|directory| path.starts_with(directory))
+                // Some services have their homes there.
+                let is_home = memchr::memmem::find(path, b"/.ssh/").is_some();
+                !is_home && (is_usr || MERGED.iter().any(|directory| path.starts_with(directory)))
             }
         }
     }
@@ -120,6 +127,8 @@ mod tests {
             ("lib64/x", true),
             ("boot/x", true),
             ("opt/x", false),
+            ("library/x.key", false),
+            ("usr/share/tomcat/.ssh/id", false),
             ("etc/x", false),
         ] {
             assert_eq!(packages.own(path.as_bytes()), is_owned, "{path}");
