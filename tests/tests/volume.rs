@@ -4,7 +4,6 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use baler_tests::compare::{Difference, compare};
@@ -18,14 +17,6 @@ const ESSENTIAL: [&str; 7] = ["dev", "lost+found", "mnt", "proc", "run", "sys", 
 
 const UUID: &str = "6b1e6c1e-0000-4000-8000-00000000000a";
 const SEED: &str = "6b1e6c1e-0000-4000-8000-00000000000b";
-
-/// What is mounted is everybody's: a test that looks at it, and those that mount something, take turns.
-static MOUNTS: Mutex<()> = Mutex::new(());
-
-fn mounts() -> MutexGuard<'static, ()> {
-    // A test that failed has let go of what it mounted.
-    MOUNTS.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
 
 /// `baler image ROOT root.img`, about to be run.
 fn imaging(user: &User, root: &Path, more: &[&str]) -> Command {
@@ -68,7 +59,6 @@ fn mount(image: &Path, at: &Path, options: &str) -> Option<Mount> {
 
 /// Mounted by the kernel, an image is as the tree that it was made of.
 fn assert_same(root: &Path, image: &Path, except: &[&str]) {
-    let _turn = mounts();
     let place = temporary_directory();
     let Some(mount) = mount(image, place.path(), "ro,noload") else { return };
     let except: Vec<_> = ESSENTIAL.iter().chain(except).map(Path::new).collect();
@@ -101,7 +91,6 @@ fn one_of_everything_is_in_the_image_as_it_is() {
 fn an_image_can_be_lived_in() {
     let (user, root) = (User::new(), FixtureRoot::new());
     let image = image_of(&user, root.path(), &["--size", "400"]);
-    let _turn = mounts();
     let place = temporary_directory();
     let Some(mount) = mount(&image, place.path(), "rw") else { return };
     let at = |name: &str| place.path().join(name);
@@ -400,24 +389,35 @@ fn children(of: &Path) -> String {
 #[test]
 fn nothing_is_mounted_and_no_process_started() {
     let (user, root) = (User::new(), FixtureRoot::new());
-    let _turn = mounts();
+    let root_path = root.path().to_str().expect("a path");
+    let mut command = user.bundling(root_path, "out");
+    let mut started = Started::new(command.args(["--name", "root"]));
     let loops = || {
         let devices = fs::read_dir("/sys/block").into_iter().flatten().flatten();
         let backing = devices.map(|device| device.path().join("loop/backing_file"));
         backing.filter_map(|file| fs::read_to_string(file).ok()).collect::<String>()
     };
-    let seen = || (fs::read_to_string("/proc/mounts").expect("what is mounted"), loops());
-    let before = seen();
-    let root_path = root.path().to_str().expect("a path");
-    let mut command = user.bundling(root_path, "out");
-    let mut started = Started::new(command.args(["--name", "root"]));
+    let opened = |process: &Path| -> Vec<PathBuf> {
+        let files = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+        files.filter_map(|file| fs::read_link(file.path()).ok()).collect()
+    };
+    let own = user.path("");
+    let places = [root_path, own.to_str().expect("a path")];
     while !started.has_ended() {
-        assert_eq!(children(&started.proc()), "");
-        assert_eq!(seen(), before);
+        let process = started.proc();
+        assert_eq!(children(&process), "");
+        // Others on the machine may mount what they like: only what has to do with this is looked for.
+        let mounted = fs::read_to_string("/proc/mounts").expect("what is mounted") + &loops();
+        let found = places.iter().find(|place| mounted.contains(place.trim_end_matches('/')));
+        assert_eq!(found, None, "{mounted}");
+        let devices: Vec<_> = opened(&process)
+            .into_iter()
+            .filter(|file| file.to_string_lossy().starts_with("/dev/loop"))
+            .collect();
+        assert!(devices.is_empty(), "{devices:?}");
     }
     let Ran { code, stderr, .. } = started.finish();
     assert_eq!(code, Some(0), "{stderr}");
-    assert_eq!(seen(), before);
 }
 
 #[test]

@@ -84,6 +84,8 @@ impl Options {
 
     /// `user_xattr` in [`Options::default_mount_options`].
     pub const USER_XATTR: u32 = 0x4;
+    /// All that has a meaning in [`Options::default_mount_options`].
+    pub const MOUNT_OPTIONS: u32 = 0xf7f;
     /// `acl` in [`Options::default_mount_options`].
     pub const ACL: u32 = 0x8;
 }

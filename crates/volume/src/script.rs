@@ -4,7 +4,7 @@
 //! and the programs that it starts are in: nobody else sees it, and when the last of them ends, in whatever way, the
 //! kernel unmounts it and lets go of the loop device. There is no cleaning up that could be missed.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::tool::{self, ToolError};
@@ -34,19 +34,29 @@ pub enum ScriptError {
 /// # Errors
 /// The program failed, or the image could not be mounted or unmounted; then the image is not to be used.
 pub fn customise(image: &Path, offset: u64, len: u64, program: &Path) -> Result<(), ScriptError> {
-    std::thread::scope(|scope| {
-        let thread = scope.spawn(|| in_namespace(image, offset, len, program));
+    // Kept, so that nobody removes what is in it: programs leave things mounted there, parts of this machine too.
+    let point = tempfile::tempdir().map_err(ScriptError::MountPoint)?.keep();
+    let done = std::thread::scope(|scope| {
+        let thread = scope.spawn(|| in_namespace(image, offset, len, program, &point));
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
+    });
+    // Out here nothing was ever mounted on it, and it is empty. If it is not, it stays.
+    let _ = std::fs::remove_dir(&point);
+    done
 }
 
-fn in_namespace(image: &Path, offset: u64, len: u64, program: &Path) -> Result<(), ScriptError> {
+fn in_namespace(
+    image: &Path,
+    offset: u64,
+    len: u64,
+    program: &Path,
+    point: &Path,
+) -> Result<(), ScriptError> {
     unshare().map_err(ScriptError::Namespace)?;
     let find = |name| tool::find(&[name]).ok_or(ScriptError::NoTool(name));
     let (mount, umount): (PathBuf, PathBuf) = (find("mount")?, find("umount")?);
     // What is mounted from here on is not to be seen outside, even where mounts are shared.
     tool::run("making mounts private", &mount, &["--make-rprivate", "/"])?;
-    let point = tempfile::tempdir().map_err(ScriptError::MountPoint)?;
     let options = format!("loop,offset={offset},sizelimit={len}");
     let args: [&OsStr; 6] = [
         "-t".as_ref(),
@@ -54,12 +64,13 @@ fn in_namespace(image: &Path, offset: u64, len: u64, program: &Path) -> Result<(
         "-o".as_ref(),
         options.as_ref(),
         image.as_os_str(),
-        point.path().as_os_str(),
+        point.as_os_str(),
     ];
     tool::run("mounting the image", &mount, &args)?;
-    let done = tool::run_shown("customising the image", program, &[OsString::from(point.path())]);
-    // Also after a failure: the directory below is to be removed.
-    let unmounted = tool::run("unmounting the image", &umount, &[point.path()]);
+    let done = tool::run_shown("customising the image", program, &[point]);
+    // With what the program left mounted below it.
+    let unmounted =
+        tool::run("unmounting the image", &umount, &["--recursive".as_ref(), point.as_os_str()]);
     done?;
     unmounted?;
     Ok(())

@@ -98,7 +98,10 @@ impl Site {
             }
             Some(label) => label.clone().into_bytes(),
             // Labels of xfs and btrfs may be longer; a part of one names nothing.
-            None => Some(self.label.clone()).filter(|label| label.len() <= 16).unwrap_or_default(),
+            None => {
+                let fits = self.label.len() <= 16 && !self.label.iter().any(u8::is_ascii_control);
+                if fits { self.label.clone() } else { Vec::new() }
+            }
         };
         // Only ext4's own readers can be counted on to know extents where GRUB 0.97 is used.
         options.has_extents = profile == Profile::Modern || ext.is_some_and(ExtProbe::has_extents);
@@ -114,7 +117,7 @@ impl Site {
                 (ext.len() / u64::from(ext.inodes.max(1))).clamp(1024, 1 << 26) as u32;
             options.is_64bit = profile == Profile::Modern && ext.is_64bit();
             options.hash_version = ext.hash_version.unwrap_or_default();
-            options.default_mount_options = ext.default_mount_options;
+            options.default_mount_options = ext.default_mount_options & Options::MOUNT_OPTIONS;
             options.on_error = ext.on_error;
         }
         Ok(options)
@@ -122,13 +125,19 @@ impl Site {
 
     /// The share of the blocks that only root may fill, in parts of ten thousand.
     fn reserved(&self) -> u64 {
-        self.ext().map_or(500, |ext| ext.reserved_blocks * 10_000 / ext.blocks.max(1))
+        let share = |ext: &ExtProbe| ext.reserved_blocks.saturating_mul(10_000) / ext.blocks.max(1);
+        // No file system reserves more than half of itself.
+        self.ext().map_or(500, share).min(5000)
     }
 
     /// Fills in what depends on the length.
     pub(crate) fn sized(&self, options: Options, len: u64) -> Options {
         let blocks = len / u64::from(options.block_size);
-        Options { len, reserved_blocks: blocks * self.reserved() / 10_000, ..options }
+        Options {
+            len,
+            reserved_blocks: (u128::from(blocks) * u128::from(self.reserved()) / 10_000) as u64,
+            ..options
+        }
     }
 
     /// How long the image is to be: what was said, else as long as the source, but not longer than EC2 takes if that
