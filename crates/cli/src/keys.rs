@@ -54,6 +54,8 @@ pub(crate) struct UserKey {
 /// The private keys that the user has, named and not: none of them belongs into an image.
 pub(crate) fn private_paths(named: Option<&Path>) -> Vec<PathBuf> {
     let default = configuration_directory().map(|directory| directory.join("key.pem"));
+    // Where another user's cannot be looked at, it cannot be read into an image either.
+    let default = default.filter(|path| path.metadata().is_ok());
     let variable = std::env::var_os("EC2_PRIVATE_KEY").map(PathBuf::from);
     let named = named.map(Path::to_owned);
     named

@@ -414,7 +414,8 @@ fn file_blocks(data: &FileData, block_size: u32) -> impl Iterator<Item = (u32, u
 /// The ten that are reserved, and one for each node but the root, which has one of them.
 fn inodes_needed(tree: &Tree) -> u64 {
     let used = 10 + tree.len() as u64;
-    used + used / 64
+    // Where the tree has many small files, what is written later has too.
+    used + used / 4
 }
 
 fn check(options: &Options) -> Result<(), Error> {

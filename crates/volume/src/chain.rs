@@ -136,7 +136,9 @@ fn core_image(disk: &Disk, code: &[u8], table: &Table) -> Result<(u64, u64), Cha
         let (run, len) = (u64_at(entry, 0), u64::from(u16_at(entry, 8)));
         if len == 0 {
             // A BIOS boot partition may be large, a core image is not.
-            return Ok((from, to.min(used.max(from + MAX_GAP)) - from));
+            let end = to.min(used.max(from + MAX_GAP));
+            let is_sane = end - from <= MAX_CORE + 2 * MAX_GAP;
+            return if is_sane { Ok((from, end - from)) } else { Err(ChainError::BlockList) };
         }
         if run < from || run.saturating_add(len) > to || len > MAX_CORE {
             return Err(ChainError::BlockList);

@@ -73,6 +73,19 @@ pub enum LayoutError {
     /// A table that cannot be written.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// A partition that has to be kept ends behind the length that was asked for.
+    #[error(
+        "the partitions that are needed to boot end at {least} bytes, and the disk is to have {len}"
+    )]
+    Kept {
+        /// The length that was asked for.
+        len: u64,
+        /// What is needed.
+        least: u64,
+    },
+    /// Two parts of the disk that is cloned lie on each other.
+    #[error("partition {0} of the disk lies on another one, on its boot loader or on its table")]
+    Overlap(u32),
     /// The disk that is cloned has another root than was thought.
     #[error("the disk has no partition {0}")]
     NoPartition(u32),
@@ -204,7 +217,13 @@ impl Layout {
         let most = after.min().map(|next| (next - root.start) * SECTOR);
         let (len, root_len) = divide(old.division(), root.start, length, most)?;
         let kept_end = kept.iter().map(Partition::end).max().unwrap_or(0);
-        let len = len.max(((kept_end + tail(old.division())) * SECTOR).next_multiple_of(MIB));
+        let least = ((kept_end + tail(old.division())) * SECTOR).next_multiple_of(MIB);
+        if let Length::Disk(len) = length
+            && len < least
+        {
+            return Err(LayoutError::Kept { len, least });
+        }
+        let len = len.max(least);
         let mut new_root = Partition { len: root_len / SECTOR, ..root.clone() };
         // Some firmware wants one to be active, and the one that was may be left away.
         if let PartitionKind::Mbr { active, .. } = &mut new_root.kind {
@@ -214,6 +233,7 @@ impl Layout {
         partitions.extend(kept.iter().cloned());
         partitions.sort_by_key(|partition| partition.number);
         let table = Table { id: old.id, partitions };
+        check_apart(&table, chain.sectors)?;
         let mut pieces = table_pieces(&table, len)?;
         put_code(&mut pieces, &chain.code);
         let (first, count) = chain.sectors;
@@ -257,6 +277,27 @@ fn table_pieces(table: &Table, len: u64) -> Result<Vec<Piece>, TableError> {
 fn put_code(pieces: &mut [Piece], code: &[u8]) {
     if let Some(Piece { offset: 0, bytes: Bytes::Known(bytes) }) = pieces.first_mut() {
         bytes[..code.len()].copy_from_slice(code);
+    }
+}
+
+/// Refuses a disk whose parts lie on each other, or on the table: one of them would be destroyed in the copy.
+fn check_apart(table: &Table, boot: (u64, u64)) -> Result<(), LayoutError> {
+    // A GPT takes the first 34 sectors.
+    let head = if table.division() == Division::Gpt { BIOS_BOOT_START } else { 1 };
+    let mut parts: Vec<_> =
+        table.partitions.iter().map(|part| (part.start, part.end(), part.number)).collect();
+    parts.sort_unstable();
+    let first = parts.iter().find(|(start, ..)| *start < head);
+    let overlap = parts.windows(2).find(|pair| pair[1].0 < pair[0].1).map(|pair| &pair[1]);
+    let (from, to) = (boot.0, boot.0 + boot.1);
+    // A BIOS boot partition holds them; any other one must not.
+    let on_boot = parts.iter().find(|(start, end, number)| {
+        let holds = table.partition(*number).is_some_and(Partition::is_bios_boot);
+        !holds && *start < to && from < *end
+    });
+    match first.or(overlap).or(on_boot) {
+        Some((_, _, number)) => Err(LayoutError::Overlap(*number)),
+        None => Ok(()),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The one place where something is mounted. It is mounted in a mount namespace of its own, which only the thread here
 //! and the programs that it starts are in: nobody else sees it, and when the last of them ends, in whatever way, the
-//! kernel unmounts it and lets go of the loop device. There is no cleaning up that could be missed.
+//! kernel unmounts it and lets go of the loop device.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -81,8 +81,13 @@ impl Disk {
 
     /// Opens one without looking for the root.
     pub(crate) fn read(path: &Path) -> io::Result<Disk> {
+        // Before it is opened: a pipe would wait for someone to write into it.
+        let metadata = fs::metadata(path)?;
+        if !metadata.is_file() && !metadata.file_type().is_block_device() {
+            let what = "it is neither a disk nor the image of one";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
         let file = File::open(path)?;
-        let metadata = file.metadata()?;
         let len = match metadata.file_type().is_block_device() {
             true => io::Seek::seek(&mut &file, io::SeekFrom::End(0))?,
             false => metadata.len(),

@@ -1,6 +1,6 @@
 //! Files that the image has otherwise than the source: what names the disk that they are on.
 
-use std::io;
+use std::io::{self, Read};
 
 use anyhow::Context;
 use baler_ext4::{FileData, Files, Kind, Meta, NodeId, Options, Tree};
@@ -57,7 +57,10 @@ fn edit_fstab(
     let old = read(walk, PATH).unwrap_or_default();
     let text = if let Some(path) = &args.fstab {
         let doing = || Trouble::failed(format!("reading the fstab `{}`", path.display()));
-        std::fs::read_to_string(path).with_context(doing)?
+        let mut text = String::new();
+        let file = crate::interrupt::open_waiting(path).with_context(doing)?;
+        file.take(MAX_TEXT).read_to_string(&mut text).with_context(doing)?;
+        text
     } else if args.generate_fstab {
         fstab::generate(root)
     } else if args.fix_fstab || old_fs.is_some_and(|fs_type| !fs_type.starts_with("ext")) {
@@ -103,7 +106,14 @@ fn configure_grub(
 fn grub_arguments(text: &str) -> String {
     let value = |line: &str| {
         let value = line.trim().strip_prefix("GRUB_CMDLINE_LINUX=")?;
-        Some(value.trim_matches(['"', '\'']).to_owned())
+        // As the shell reads it, without running anything: quotes end the value, and so does a comment.
+        let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''));
+        let value = match quote {
+            Some(quote) => value[1..].split(quote).next()?,
+            None => value.split_whitespace().next().unwrap_or_default(),
+        };
+        // What the shell would replace cannot be known here.
+        (!value.contains(['$', '`', '"', '\'', ';', '\\'])).then(|| value.to_owned())
     };
     text.lines().rev().find_map(value).unwrap_or_default()
 }
