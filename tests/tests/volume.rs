@@ -209,13 +209,17 @@ fn what_cannot_be_read_is_refused_or_left_out() {
 
 #[test]
 fn patterns_say_what_stays_out() {
-    let (user, root) =
-        (User::new(), tree_of(&["cache/x/y", "cache/keep", "old/a", "log/a.gz", "log/b"]));
-    let more = ["--exclude", "/cache/*,*.gz", "--exclude-tree", "/old", "--include", "/cache/keep"];
+    let paths = ["cache/x/y", "cache/keep", "old/a", "log/a.gz", "log/b", "log/c,d", "log/c"];
+    let (user, root) = (User::new(), tree_of(&paths));
+    let mut more = vec!["--exclude-tree", "/old", "--include", "/cache/keep"];
+    // A comma is part of a name.
+    for pattern in ["/cache/*", "*.gz", "/log/c,*"] {
+        more.extend(["--exclude", pattern]);
+    }
     let image = image_of(&user, root.path(), &more);
     assert_eq!(names(&image, "/cache"), ["keep", "x"]);
     assert_eq!(names(&image, "/cache/x"), [""; 0]);
-    assert_eq!(names(&image, "/log"), ["b"]);
+    assert_eq!(names(&image, "/log"), ["b", "c"]);
     assert!(!names(&image, "/").contains(&"old".to_owned()));
     // The list says the same, and makes nothing.
     let list = capture(imaging(&user, root.path(), &more).args(["--list", "--force"])).exits(0);
@@ -223,6 +227,7 @@ fn patterns_say_what_stays_out() {
         "kept            /cache/keep\n",
         "empty directory /cache/x  (excluded by `/cache/*`)\n",
         "dropped         /log/a.gz  (excluded by `*.gz`)\n",
+        "dropped         /log/c,d  (excluded by `/log/c,*`)\n",
         "dropped         /old  (excluded by `/old`)\n",
         "added           /proc  (needed in every image)\n",
     ] {
