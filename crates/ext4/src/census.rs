@@ -1,6 +1,6 @@
 //! What the groups count, which of their bitmaps are written, and where the file system is not zeros.
 
-use baler_image::{Extent, Runs};
+use baler_image::{ALIGN, Extent, Runs, SMALLEST_HOLE};
 
 use crate::allocate::{Piece, What};
 use crate::inode;
@@ -8,12 +8,6 @@ use crate::options::Profile;
 use crate::plan::Plan;
 use crate::superblock::Group;
 use crate::tree::Kind;
-
-/// Holes below this length are data in [`Plan::extents`], as in other images.
-const SMALLEST_HOLE: u64 = 64 * 1024;
-
-/// The alignment that every image promises of its extents.
-const ALIGN: u64 = 4096;
 
 impl Plan {
     /// Counts what each group has, when everything has its place.

@@ -18,10 +18,10 @@ impl Extent {
 ///
 /// Smaller finds more zeros and costs more extents: 16 bytes of memory each, an entry in the header of the archive,
 /// a system call to read. 64 KiB bounds them at 16,384 per GiB. Zeros that are missed are not lost, only compressed.
-pub(crate) const BLOCK: u64 = 64 * 1024;
+pub const SMALLEST_HOLE: u64 = 64 * 1024;
 
 /// The alignment of extents, 4 KiB: the block of nearly every file system and the page of nearly every machine.
-pub(crate) const ALIGN: u64 = 4096;
+pub const ALIGN: u64 = 4096;
 
 /// Whether every byte is 0.
 ///

@@ -14,7 +14,7 @@ use rustix::{
 use crate::{
     Error, Extent, Image,
     error::{failed, kind_of},
-    extent::{ALIGN, BLOCK, Runs, is_zero},
+    extent::{ALIGN, Runs, SMALLEST_HOLE, is_zero},
     image::check_inside,
 };
 
@@ -25,7 +25,7 @@ pub(crate) const REPORT: u64 = 1024 * 1024;
 ///
 /// One after the other, on a disk that was not cached, they took as long as reading everything did (2.4 s per GiB; so
 /// many at once, 0.2 to 0.5 s).
-const AHEAD: u64 = 64 * BLOCK;
+const AHEAD: u64 = 64 * SMALLEST_HOLE;
 
 /// An image that is a regular file or a block device.
 #[derive(Debug)]
@@ -152,12 +152,12 @@ fn is_device(metadata: &fs::Metadata, path: &Path) -> Result<bool, Error> {
     })
 }
 
-/// What the file system says is stored, widened to multiples of [`ALIGN`], without the holes smaller than [`BLOCK`].
+/// What the file system says is stored, widened to multiples of [`ALIGN`], without the holes smaller than [`SMALLEST_HOLE`].
 ///
 /// `seek` is lseek(2) with `SEEK_DATA` and `SEEK_HOLE`. A file system that has neither stores all of the file. A block
 /// device answers that all is data.
 fn stored(len: u64, seek: impl Fn(Whence) -> Result<u64, Errno>) -> Result<Vec<Extent>, Errno> {
-    let mut runs = Runs::new(BLOCK);
+    let mut runs = Runs::new(SMALLEST_HOLE);
     let mut at = 0;
     while at < len {
         let start = match seek(Whence::Data(at)) {
@@ -200,7 +200,7 @@ fn scan(
     // A page here and a page there: reading ahead would read all of it.
     let _ = fadvise(file, 0, None, Advice::Random);
     let mut runs = Runs::new(1);
-    let mut buf = vec![0; BLOCK as usize];
+    let mut buf = vec![0; SMALLEST_HOLE as usize];
     let mut reported = 0;
     for extent in stored {
         let mut at = extent.offset;
@@ -208,11 +208,11 @@ fn scan(
         while at < extent.end() {
             while asked < extent.end().min(at + AHEAD) {
                 let _ = fadvise(file, asked, NonZeroU64::new(ALIGN), Advice::WillNeed);
-                asked = asked - asked % BLOCK + BLOCK;
+                asked = asked - asked % SMALLEST_HOLE + SMALLEST_HOLE;
             }
-            let block_end = (at - at % BLOCK).saturating_add(BLOCK).min(len);
+            let block_end = (at - at % SMALLEST_HOLE).saturating_add(SMALLEST_HOLE).min(len);
             let end = block_end.min(extent.end());
-            let whole = at % BLOCK == 0 && end == block_end;
+            let whole = at % SMALLEST_HOLE == 0 && end == block_end;
             if !(whole && is_zero_block(file, at, &mut buf[..(end - at) as usize])?) {
                 runs.push(at, end);
             }

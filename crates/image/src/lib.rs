@@ -81,7 +81,7 @@ mod size;
 
 pub use compression::Compression;
 pub use error::Error;
-pub use extent::{Extent, Runs};
+pub use extent::{ALIGN, Extent, Runs, SMALLEST_HOLE};
 pub use file::{FileImage, open_file};
 pub use image::{Image, check_inside};
 pub use measure::measure;

@@ -2,7 +2,7 @@ use std::io::{self, Read};
 
 use crate::{
     Extent,
-    extent::{BLOCK, Runs, is_zero},
+    extent::{Runs, SMALLEST_HOLE, is_zero},
     file::REPORT,
 };
 
@@ -24,7 +24,7 @@ pub fn measure(
         buf.clear();
         // Short only at the end of the stream, so that each buffer but the last holds whole blocks.
         reader.by_ref().take(REPORT).read_to_end(&mut buf)?;
-        for block in buf.chunks(BLOCK as usize) {
+        for block in buf.chunks(SMALLEST_HOLE as usize) {
             let end = len + block.len() as u64;
             if !is_zero(block) {
                 runs.push(len, end);
@@ -54,14 +54,14 @@ mod tests {
 
     #[test]
     fn finds_blocks_of_zeros_and_the_length() {
-        let mut bytes = vec![0; 3 * BLOCK as usize + 5];
-        bytes[BLOCK as usize + 7] = 1;
+        let mut bytes = vec![0; 3 * SMALLEST_HOLE as usize + 5];
+        bytes[SMALLEST_HOLE as usize + 7] = 1;
         let (len, extents) = measure(Dribble(&bytes), &mut |_| Ok(())).unwrap();
-        assert_eq!(len, 3 * BLOCK + 5);
-        assert_eq!(extents, [Extent { offset: BLOCK, len: BLOCK }]);
+        assert_eq!(len, 3 * SMALLEST_HOLE + 5);
+        assert_eq!(extents, [Extent { offset: SMALLEST_HOLE, len: SMALLEST_HOLE }]);
         *bytes.last_mut().unwrap() = 1;
         let (_, extents) = measure(Dribble(&bytes), &mut |_| Ok(())).unwrap();
-        assert_eq!(extents[1..], [Extent { offset: 3 * BLOCK, len: 5 }]);
+        assert_eq!(extents[1..], [Extent { offset: 3 * SMALLEST_HOLE, len: 5 }]);
         assert_eq!(measure(io::empty(), &mut |_| Ok(())).unwrap(), (0, vec![]));
     }
 

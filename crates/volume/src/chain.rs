@@ -6,6 +6,7 @@
 
 use std::io;
 
+use crate::raw::{u16_at, u64_at};
 use crate::source::Disk;
 use crate::table::{Division, SECTOR, Table};
 
@@ -60,14 +61,6 @@ const CODE: usize = 440;
 const MAX_GAP: u64 = 2048;
 /// GRUB's limit for a core image, in sectors (`setup.c`).
 const MAX_CORE: u64 = 0x78000 / SECTOR;
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    bytes[at..at + 8].iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    u16::from_le_bytes([bytes[at], bytes[at + 1]])
-}
 
 fn has(bytes: &[u8], text: &[u8]) -> bool {
     memchr::memmem::find(bytes, text).is_some()

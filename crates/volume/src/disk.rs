@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use baler_image::{Extent, Image, Runs, check_inside};
+use baler_image::{ALIGN, Extent, Image, Runs, SMALLEST_HOLE, check_inside};
 
 use crate::source::Disk;
 
@@ -72,11 +72,6 @@ pub struct DiskImage<I> {
     start: u64,
     extents: Vec<Extent>,
 }
-
-/// Holes below this length are data, as in other images.
-const SMALLEST_HOLE: u64 = 64 * 1024;
-/// The alignment that every image promises of its extents.
-const ALIGN: u64 = 4096;
 
 impl<I: Image> DiskImage<I> {
     /// Puts a file system at `start` on a disk of `len` bytes; nothing overlaps it, and later pieces hide earlier ones.

@@ -10,6 +10,8 @@ mod reader;
 
 mod table;
 
+mod raw;
+
 mod probe;
 
 mod source;

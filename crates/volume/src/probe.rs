@@ -8,6 +8,8 @@ use std::io;
 use baler_ext4::HashVersion;
 use uuid::Uuid;
 
+use crate::raw::{u16_at, u32_at};
+
 /// A file system's names, and of ext2, ext3 and ext4 more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
@@ -79,14 +81,6 @@ pub(crate) fn probe(
     // What is shorter has zeros behind it.
     read(&mut head)?;
     Ok(ext(&head).or_else(|| xfs(&head)).or_else(|| btrfs(&head)))
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    u16::from_le_bytes([bytes[at], bytes[at + 1]])
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from(u16_at(bytes, at)) | u32::from(u16_at(bytes, at + 2)) << 16
 }
 
 fn uuid_at(bytes: &[u8], at: usize) -> Uuid {

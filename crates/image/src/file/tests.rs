@@ -126,13 +126,15 @@ fn check_extents(extents: &[Extent], bytes: &[u8]) {
         assert!(extent.end() % ALIGN == 0 || extent.end() == len, "{extent:?} in {len}");
     }
     assert!(extents.windows(2).all(|pair| pair[0].end() < pair[1].offset), "{extents:?}");
-    assert!(extents.len() as u64 <= len / BLOCK + 1);
+    assert!(extents.len() as u64 <= len / SMALLEST_HOLE + 1);
     let mut covered = vec![false; bytes.len()];
     for extent in extents {
         covered[extent.offset as usize..extent.end() as usize].fill(true);
     }
     assert!(bytes.iter().zip(&covered).all(|(&byte, &covered)| byte == 0 || covered));
-    for (block, covered) in bytes.chunks(BLOCK as usize).zip(covered.chunks(BLOCK as usize)) {
+    for (block, covered) in
+        bytes.chunks(SMALLEST_HOLE as usize).zip(covered.chunks(SMALLEST_HOLE as usize))
+    {
         assert!(
             block.iter().any(|&byte| byte != 0) || !covered.iter().all(|&c| c),
             "a block of zeros is inside {extents:?}"
@@ -166,9 +168,9 @@ proptest! {
         let image = FileImage::open(file.path()).unwrap();
         check_extents(image.extents(), &bytes);
         let mut expected = Runs::new(1);
-        for (index, block) in bytes.chunks(BLOCK as usize).enumerate() {
+        for (index, block) in bytes.chunks(SMALLEST_HOLE as usize).enumerate() {
             if block.iter().any(|&byte| byte != 0) {
-                let start = index as u64 * BLOCK;
+                let start = index as u64 * SMALLEST_HOLE;
                 expected.push(start, start + block.len() as u64);
             }
         }

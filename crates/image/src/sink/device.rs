@@ -15,7 +15,7 @@ use super::{ImageSink, Order, zeros};
 use crate::{
     Error, Extent,
     error::{failed, kind_of},
-    extent::{ALIGN, BLOCK},
+    extent::{ALIGN, SMALLEST_HOLE},
     size::Size,
 };
 
@@ -76,7 +76,7 @@ impl DeviceSink {
         // The kernel wants whole sectors, and whole pages spare it from reading the rest of one. Below 64 KiB a call
         // into the device costs more than the bytes do.
         let whole = range.start.next_multiple_of(ALIGN)..range.end - range.end % ALIGN;
-        if whole.end.saturating_sub(whole.start) < BLOCK {
+        if whole.end.saturating_sub(whole.start) < SMALLEST_HOLE {
             return self.write_zeros(range);
         }
         self.write_zeros(range.start..whole.start)?;
@@ -163,7 +163,7 @@ mod tests {
 
     /// A file full of garbage stands for the device; fallocate(2) means the same on it.
     fn check_zeroing(zeroing: Zeroing, len: u64, writes: &[Range<u64>]) -> Zeroing {
-        let size = len + 3 * BLOCK;
+        let size = len + 3 * SMALLEST_HOLE;
         let device = tempfile::NamedTempFile::new().unwrap();
         fs::write(device.path(), vec![0xaa; size as usize]).unwrap();
         let file = device.reopen().unwrap();
@@ -187,9 +187,17 @@ mod tests {
         for zeroing in [Zeroing::Punch, Zeroing::ZeroRange, Zeroing::Write] {
             check_zeroing(zeroing, 0, &[]);
             check_zeroing(zeroing, 1, &[]);
-            check_zeroing(zeroing, 4 * BLOCK, &[]);
-            check_zeroing(zeroing, 4 * BLOCK + 513, &[0..1, 2 * BLOCK + 7..2 * BLOCK + 9]);
-            check_zeroing(zeroing, 4 * BLOCK, &[BLOCK..2 * BLOCK, 2 * BLOCK + 100..4 * BLOCK]);
+            check_zeroing(zeroing, 4 * SMALLEST_HOLE, &[]);
+            check_zeroing(
+                zeroing,
+                4 * SMALLEST_HOLE + 513,
+                &[0..1, 2 * SMALLEST_HOLE + 7..2 * SMALLEST_HOLE + 9],
+            );
+            check_zeroing(
+                zeroing,
+                4 * SMALLEST_HOLE,
+                &[SMALLEST_HOLE..2 * SMALLEST_HOLE, 2 * SMALLEST_HOLE + 100..4 * SMALLEST_HOLE],
+            );
             check_zeroing(zeroing, 3 << 20, &[1..2, (2 << 20) + 1..(2 << 20) + 2]);
         }
     }

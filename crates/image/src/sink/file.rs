@@ -18,7 +18,7 @@ use crate::{
 
 /// A sink that makes a sparse file, under its own name only when it is complete.
 ///
-/// Until the commit the image grows in `.NAME.XXXXXX.partial` beside its final place, which a drop without commit
+/// Until the commit the image grows in `.NAME.RANDOM.partial` beside its final place, which a drop without commit
 /// removes. Zeros in aligned blocks of 4 KiB are not written, so that the file is sparse even where the image it
 /// comes from was not.
 ///

@@ -5,6 +5,7 @@ use std::io;
 use uuid::Uuid;
 
 use super::{DiskId, Partition, PartitionKind, SECTOR, Table, TableError, mbr};
+use crate::raw::{u32_at, u64_at};
 
 const SIGNATURE: &[u8; 8] = b"EFI PART";
 const HEADER: usize = 92;
@@ -16,14 +17,6 @@ const LARGE_SECTOR: u64 = 4096;
 const ENTRY_SECTORS: u64 = ENTRIES * ENTRY as u64 / SECTOR;
 /// What is before the first sector that a partition may have, and after the last: a header and the entries.
 const FIRST_USABLE: u64 = 2 + ENTRY_SECTORS;
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
-}
 
 /// A GUID's first three fields are little-endian.
 fn guid_at(bytes: &[u8], at: usize) -> Uuid {

@@ -1,6 +1,7 @@
 //! The partition table in a disk's first sector.
 
 use super::{DiskId, Partition, PartitionKind, SECTOR, Table, TableError};
+use crate::raw::u32_at;
 
 const SIGNATURE: usize = 0x1b8;
 const ENTRIES: usize = 0x1be;
@@ -8,10 +9,6 @@ const ENTRY: usize = 16;
 const PROTECTIVE: u8 = 0xee;
 
 type Sector = [u8; SECTOR as usize];
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-}
 
 /// The primary partitions; `None` if there is no table. A boot sector of a file system has no partitions in it.
 pub(super) fn parse(sector: &Sector) -> Option<Table> {
