@@ -41,6 +41,8 @@ pub(crate) struct Request<'a> {
     /// What must not be in it: the bundle or the image itself, keys.
     pub(crate) never: Vec<PathBuf>,
     pub(crate) now: u64,
+    /// Whether a report that is there may be overwritten.
+    pub(crate) overwrite: bool,
 }
 
 /// A tree that is ready to be read as an image.
@@ -53,12 +55,18 @@ pub(crate) struct Volume {
 /// What can be said of the tree's files when the image was read.
 pub(crate) struct Outcome {
     troubles: Troubles,
+    report: Option<tell::Report>,
 }
 
 impl Outcome {
     /// Tells which files were not read as they were seen; returns their number.
-    pub(crate) fn tell(&self, console: &Console) -> usize {
-        tell::troubles(&self.troubles.list(), console)
+    pub(crate) fn tell(&self, console: &Console) -> anyhow::Result<usize> {
+        let troubles = self.troubles.list();
+        tell::troubles(&troubles, console);
+        if let Some(report) = &self.report {
+            report.complete(&troubles)?;
+        }
+        Ok(troubles.len())
     }
 }
 
@@ -96,9 +104,7 @@ pub(crate) fn open(request: &Request<'_>, console: &Console) -> anyhow::Result<V
         walk.tree.forget_reading();
     }
     tell::changes(&walk, console);
-    if let Some(path) = &request.args.report {
-        tell::write_report(path, &walk)?;
-    }
+    let report = write_report(&walk, request)?;
     check_readable(&walk, request)?;
     let boot = boot::choose(request, &site, &mounts, &walk.tree, console)?;
     let options = site.options(request, &boot, &walk.tree)?;
@@ -123,23 +129,26 @@ pub(crate) fn open(request: &Request<'_>, console: &Console) -> anyhow::Result<V
             Box::new(DiskImage::new(layout.len, layout.pieces, file_system, layout.start))
         }
     };
-    Ok(Volume { image, outcome: Outcome { troubles }, facts })
+    Ok(Volume { image, outcome: Outcome { troubles, report }, facts })
 }
 
 /// Prints what happens to each path, and why.
-pub(crate) fn list(request: &Request<'_>, console: &Console) -> anyhow::Result<()> {
+pub(crate) fn list(request: &Request<'_>, json: bool, console: &Console) -> anyhow::Result<()> {
     let mounts = what_is_mounted(console)?;
-    let mut lines = tell::Lines::new();
+    let mut lines = tell::Lines::new(json);
     let result = walk_with(request, &mounts, &mut |event| {
         interrupt::check()?;
         lines.add(&event)
     });
-    let walk = result?;
+    let walk = result.context("listing what would happen")?;
     lines.finish()?;
-    if let Some(path) = &request.args.report {
-        tell::write_report(path, &walk)?;
-    }
+    write_report(&walk, request)?;
     Ok(())
+}
+
+fn write_report(walk: &Walk, request: &Request<'_>) -> anyhow::Result<Option<tell::Report>> {
+    let path = request.args.report.as_deref();
+    path.map(|path| tell::Report::write(path, walk, request.overwrite)).transpose()
 }
 
 /// What is mounted; without `/proc`, as in a bare chroot, everything is taken for one file system.

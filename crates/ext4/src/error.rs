@@ -5,7 +5,7 @@ use crate::tree::escaped;
 #[non_exhaustive]
 pub enum Error {
     /// The tree does not fit.
-    #[error("the tree needs a file system of about {needed} bytes, this one has {len}")]
+    #[error("the tree needs a file system of about {} MiB, this one has {}", .needed.div_ceil(1 << 20), .len >> 20)]
     TooSmall {
         /// A length in bytes that is enough.
         needed: u64,

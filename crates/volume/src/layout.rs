@@ -161,7 +161,11 @@ impl Layout {
             return Layout::bare(length);
         }
         let (len, root_len) = divide(division, FIRST, length, None)?;
-        let derived = |number: u128| Uuid::from_u128(uuid.as_u128() ^ number);
+        // None of them may be zero, which says that there is nothing.
+        let derived = |number: u128| match uuid.as_u128() ^ number {
+            0 => Uuid::max(),
+            other => Uuid::from_u128(other),
+        };
         let root_kind = match division {
             Division::Gpt => gpt_kind(LINUX, derived(1), "root"),
             _ => PartitionKind::Mbr { code: 0x83, active: true },
@@ -176,7 +180,7 @@ impl Layout {
                 partitions.push(Partition { number, start: BIOS_BOOT_START, len, kind });
                 DiskId::Gpt(derived(3))
             }
-            _ => DiskId::Mbr(uuid.as_u128() as u32),
+            _ => DiskId::Mbr((uuid.as_u128() as u32).max(1)),
         };
         let table = Table { id, partitions };
         let mut pieces = table_pieces(&table, len)?;

@@ -142,8 +142,10 @@ impl Args {
         if self.volume.list && self.image.is_dir() {
             let never = self.never();
             let now = machine::now()?;
-            let request = Request { root: &self.image, args: &self.volume, size: len, never, now };
-            volume::list(&request, console)?;
+            let (root, args) = (&*self.image, &self.volume);
+            let overwrite = self.force;
+            let request = Request { root, args, size: len, never, now, overwrite };
+            volume::list(&request, json, console)?;
             return Ok(Exit::Done);
         }
         let never = self.never();
@@ -303,7 +305,8 @@ impl Plan {
             return input::open(&self.image, len, console);
         }
         let (root, args, now) = (&*self.image, &self.volume, self.mtime);
-        let request = Request { root, args, size: len, never, now };
+        let overwrite = self.overwrite;
+        let request = Request { root, args, size: len, never, now, overwrite };
         Ok(Input::Volume(Box::new(volume::open(&request, console)?)))
     }
 
@@ -346,7 +349,7 @@ impl Plan {
         let packed = pack(&mut image, &options, &mut Interruptible(&mut sink), &on_event)
             .with_context(doing)?;
         drop(progress);
-        let changed = outcome.map_or(0, |outcome| outcome.tell(console));
+        let changed = outcome.map_or(Ok(0), |outcome| outcome.tell(console))?;
 
         let mut contents = self.manifest.clone();
         contents.digest = packed.digest;

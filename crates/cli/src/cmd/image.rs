@@ -66,12 +66,17 @@ impl Args {
                 .hint("name a file for the image, or leave --json away")
                 .into());
         }
+        // A link is written through, with a program on the way and without one.
+        let destination = match self.destination.canonicalize() {
+            Ok(path) if !is_stdout => path,
+            _ => self.destination.clone(),
+        };
         let mut never = keys::private_paths(None);
         never.extend((!is_stdout).then(|| self.destination.clone()));
         let (root, args, now) = (&self.root, &self.volume, machine::now()?);
-        let request = Request { root, args, size: self.size, never, now };
+        let request = Request { root, args, size: self.size, never, now, overwrite: self.force };
         if args.list {
-            volume::list(&request, console)?;
+            volume::list(&request, self.json, console)?;
             return Ok(Exit::Done);
         }
         // What is in the way is told before the tree is walked; the new file must not be there yet when it is.
@@ -88,7 +93,7 @@ impl Args {
             }
             return Ok(Exit::Done);
         }
-        let place = script.as_ref().map(|_| Workshop::beside(&self.destination)).transpose()?;
+        let place = script.as_ref().map(|_| Workshop::beside(&destination)).transpose()?;
         let sink = match &place {
             Some(place) => output::open(&place.image(), "root.img", false)?,
             None => open()?,
@@ -102,9 +107,9 @@ impl Args {
         })?;
         drop(progress);
         if let (Some(script), Some(place)) = (&script, place) {
-            place.finish(script, start, root_len, self.force, &self.destination)?;
+            place.finish(script, start, root_len, self.force, &destination)?;
         }
-        let changed = outcome.tell(console);
+        let changed = outcome.tell(console)?;
         console.note(&format!("imaged {}", size(len)));
         let destination = self.destination.to_string_lossy();
         match (is_stdout, self.json) {

@@ -45,7 +45,7 @@ pub(crate) struct VolumeArgs {
     #[arg(long)]
     pub(crate) list: bool,
 
-    /// Write what is left out or changed, and why, to a file, as JSON
+    /// Write what is left out or changed, and why, and which files changed while they were read, to a file, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
 

@@ -160,12 +160,23 @@ pub(crate) fn put(
         walk.files.set_contents(node, text);
         return Ok(());
     }
+    if walk.tree.find(path).is_some() {
+        // It is there, and no file: a link that leads nowhere, or something stranger.
+        let what = format!(
+            "`/{}` in the tree is no file, and leads to none",
+            String::from_utf8_lossy(path)
+        );
+        return Err(Trouble::failed(what)
+            .hint("repair it in the tree, or leave the option that replaces it away")
+            .into());
+    }
     let mut names: Vec<_> = path.split(|byte| *byte == b'/').collect();
     let name = names.pop().with_context(doing)?;
     let mut directory = Tree::ROOT;
     for part in names {
-        directory = match walk.tree.child(directory, part) {
-            Some(found) => found,
+        let found = walk.tree.child(directory, part);
+        directory = match found.map(|found| resolve(&walk.tree, &walk.tree.path(found))) {
+            Some(found) => found.with_context(doing)?,
             None => {
                 let meta = Meta { mode: 0o755, atime, mtime, ctime, crtime, ..Meta::default() };
                 walk.tree.add(directory, part, meta, Kind::Directory).with_context(doing)?

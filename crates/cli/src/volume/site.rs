@@ -32,6 +32,11 @@ impl Site {
         mounts: &Mounts,
         console: &Console,
     ) -> anyhow::Result<Site> {
+        if request.args.uuid.is_some_and(|uuid| uuid.is_nil()) {
+            return Err(Trouble::usage("a UUID of zeros names nothing")
+                .hint("leave --uuid away, or pass one that `uuidgen` makes")
+                .into());
+        }
         let mut source = Source::find(request.root, mounts, &Places::default());
         for unknown in &source.unknown {
             console.note(&format!("about the source: {unknown}"));

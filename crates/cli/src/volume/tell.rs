@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use baler_volume::lint::{Finding, Severity};
 use baler_volume::{Action, Change, FileTrouble, Walk, WalkEvent};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::exit::Trouble;
 use crate::report::{self, Console};
@@ -26,17 +26,26 @@ fn shown(path: &[u8]) -> String {
     report::plain(&format!("/{}", String::from_utf8_lossy(path)))
 }
 
-/// `--list`: a line for each path.
+/// `--list`: a line for each path, of text or of JSON.
 pub(crate) struct Lines {
     out: io::BufWriter<report::Output>,
+    json: bool,
 }
 
 impl Lines {
-    pub(crate) fn new() -> Lines {
-        Lines { out: io::BufWriter::with_capacity(1 << 16, report::output()) }
+    pub(crate) fn new(json: bool) -> Lines {
+        Lines { out: io::BufWriter::with_capacity(1 << 16, report::output()), json }
     }
 
     pub(crate) fn add(&mut self, event: &WalkEvent<'_>) -> io::Result<()> {
+        if self.json {
+            let mut what = json!({ "action": event.action.to_string() });
+            if let Some(reason) = event.reason {
+                what["reason"] = json!(reason.word());
+                what["why"] = json!(reason.to_string());
+            }
+            return writeln!(self.out, "{}", named(event.path, what));
+        }
         let (action, path) = (event.action, shown(event.path));
         match event.reason {
             Some(reason) => {
@@ -88,52 +97,88 @@ pub(crate) fn findings(findings: &[Finding], console: &Console) {
     }
 }
 
-/// Tells of the files that were not read as they were seen; returns their number.
-pub(crate) fn troubles(troubles: &[FileTrouble], console: &Console) -> usize {
+/// Tells of the files that were not read as they were seen.
+pub(crate) fn troubles(troubles: &[FileTrouble], console: &Console) {
     for trouble in troubles.iter().take(TOLD) {
         console.warn(&format!("{} {}", shown(&trouble.path), trouble.kind));
     }
     if troubles.len() > TOLD {
-        console.warn(&format!("{} more changed", report::count(troubles.len() - TOLD, "file")));
+        let more = report::count(troubles.len() - TOLD, "file");
+        console.warn(&format!("{more} more changed; --report FILE names all"));
     }
-    troubles.len()
 }
 
-/// Writes what is left out or changed, and why.
-pub(crate) fn write_report(to: &Path, walk: &Walk) -> anyhow::Result<()> {
-    let doing = || Trouble::failed(format!("writing the report `{}`", to.display()));
-    if to.metadata().is_ok_and(|found| !found.is_file()) {
-        // A pipe or a terminal: what is there has to stay what it is.
-        let file = std::fs::OpenOptions::new().write(true).open(to).with_context(doing)?;
-        return write_changes(file, walk).with_context(doing);
+/// `--report`: what is left out or changed, and why.
+pub(crate) struct Report {
+    to: PathBuf,
+    entries: usize,
+    changes: Vec<Value>,
+}
+
+impl Report {
+    /// Writes what the walk found; what is there already is overwritten only if that was said.
+    pub(crate) fn write(to: &Path, walk: &Walk, overwrite: bool) -> anyhow::Result<Report> {
+        let changes = walk.changes.iter().map(change).collect();
+        let report = Report { to: to.to_owned(), entries: walk.tree.len(), changes };
+        report.put(&[], overwrite)?;
+        Ok(report)
     }
-    let directory = to.parent().filter(|path| !path.as_os_str().is_empty());
-    let file =
-        tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new("."))).with_context(doing)?;
-    write_changes(file.as_file(), walk).with_context(doing)?;
-    file.persist(to).with_context(doing)?;
-    Ok(())
+
+    /// Writes it again, when all is read, with the files that were not read as they were seen.
+    pub(crate) fn complete(&self, troubles: &[FileTrouble]) -> anyhow::Result<()> {
+        // What went through a pipe cannot be taken back.
+        let is_needed = !troubles.is_empty() && self.to.is_file();
+        if is_needed { self.put(troubles, true) } else { Ok(()) }
+    }
+
+    fn put(&self, troubles: &[FileTrouble], overwrite: bool) -> anyhow::Result<()> {
+        let to = &self.to;
+        let doing = || {
+            Trouble::failed(format!("writing the report `{}`", to.display()))
+                .hint("name a file in a directory that is there; --force overwrites one")
+        };
+        if to.metadata().is_ok_and(|found| !found.is_file()) {
+            // A pipe or a terminal: what is there has to stay what it is.
+            let file = std::fs::OpenOptions::new().write(true).open(to).with_context(doing)?;
+            return self.write_to(file, troubles).with_context(doing);
+        }
+        let directory = to.parent().filter(|path| !path.as_os_str().is_empty());
+        let directory = directory.unwrap_or(Path::new("."));
+        let file = tempfile::NamedTempFile::new_in(directory).with_context(doing)?;
+        self.write_to(file.as_file(), troubles).with_context(doing)?;
+        let persisted = if overwrite { file.persist(to) } else { file.persist_noclobber(to) };
+        persisted.map_err(|error| error.error).with_context(doing)?;
+        Ok(())
+    }
+
+    fn write_to(&self, to: impl Write, troubles: &[FileTrouble]) -> io::Result<()> {
+        let read: Vec<_> = troubles
+            .iter()
+            .map(|trouble| named(&trouble.path, json!({ "why": trouble.kind.to_string() })))
+            .collect();
+        let report =
+            json!({ "entries": self.entries, "changes": self.changes, "changed_while_read": read });
+        let mut to = io::BufWriter::new(to);
+        serde_json::to_writer_pretty(&mut to, &report)?;
+        to.write_all(b"\n")?;
+        to.flush()
+    }
 }
 
-fn write_changes(to: impl Write, walk: &Walk) -> io::Result<()> {
-    let changes: Vec<_> = walk.changes.iter().map(change).collect();
-    let report = json!({ "entries": walk.tree.len(), "changes": changes });
-    let mut to = io::BufWriter::new(to);
-    serde_json::to_writer_pretty(&mut to, &report)?;
-    to.write_all(b"\n")?;
-    to.flush()
-}
-
-fn change(change: &Change) -> serde_json::Value {
-    let mut value = json!({
-        "path": format!("/{}", String::from_utf8_lossy(&change.path)),
+fn change(change: &Change) -> Value {
+    let what = json!({
         "action": change.action.to_string(),
         "reason": change.reason.word(),
         "why": change.reason.to_string(),
     });
-    if std::str::from_utf8(&change.path).is_err() {
-        // The text cannot name it; the bytes can.
-        value["path_bytes"] = json!(change.path);
+    named(&change.path, what)
+}
+
+/// Adds a path; where text cannot name it, its bytes too.
+fn named(path: &[u8], mut what: Value) -> Value {
+    what["path"] = json!(format!("/{}", String::from_utf8_lossy(path)));
+    if std::str::from_utf8(path).is_err() {
+        what["path_bytes"] = json!(path);
     }
-    value
+    what
 }
