@@ -93,13 +93,10 @@ impl Core {
     /// # Errors
     /// What is missing, or what failed.
     pub fn build(root: &Path, tree: &Tree, uuid: Uuid) -> Result<Core, GrubError> {
-        let modules = MODULES.map(|directory| root.join(directory)).into_iter().find(|directory| {
-            // A link in the tree may lead out of it.
-            let is_inside = directory
-                .canonicalize()
-                .is_ok_and(|path| path.starts_with(root.canonicalize().unwrap_or_default()));
-            is_inside && directory.join("boot.img").is_file()
-        });
+        let modules = MODULES
+            .map(|directory| root.join(directory))
+            .into_iter()
+            .find(|directory| directory.join("boot.img").is_file() && is_inside(directory, root));
         let modules = modules.ok_or(GrubError::NoModules)?;
         let mkimage = tool::find(&["grub-mkimage", "grub2-mkimage"]).ok_or(GrubError::NoTool)?;
         let failed = |path: &Path| {
@@ -149,6 +146,20 @@ impl Core {
         core[0x1f4..0x1fc].copy_from_slice(&(sector + 1).to_le_bytes());
         (code, core)
     }
+}
+
+/// Whether a directory and all that is in it lie in the tree: a link may lead out of it, to other people's files.
+fn is_inside(directory: &Path, root: &Path) -> bool {
+    let Ok(root) = root.canonicalize() else { return false };
+    let lies_inside = |path: &Path| path.canonicalize().is_ok_and(|path| path.starts_with(&root));
+    let Ok(mut entries) = directory.read_dir() else { return false };
+    lies_inside(directory)
+        && entries.all(|entry| {
+            entry.is_ok_and(|entry| {
+                let is_link = entry.file_type().is_ok_and(|found| found.is_symlink());
+                !is_link || lies_inside(&entry.path())
+            })
+        })
 }
 
 /// The directory of GRUB's configuration, by what the tree has.

@@ -69,6 +69,7 @@ pub fn lint(
     lint.fstab();
     lint.machine(entry.as_ref());
     lint.selinux();
+    lint.host_keys();
     let mut seen = BTreeSet::new();
     lint.findings.retain(|finding| seen.insert(finding.text.clone()));
     lint.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
@@ -405,6 +406,25 @@ impl Lint<'_, '_> {
                 true => self.error(text, FIX_FSTAB),
                 false => self.warn(text, FIX_FSTAB),
             }
+        }
+    }
+
+    /// Host keys are left out of images, and not every system makes new ones.
+    fn host_keys(&mut self) {
+        const MAKERS: [&str; 5] = [
+            "/usr/bin/cloud-init",
+            "/usr/lib/systemd/system/sshd-keygen@.service",
+            "/usr/lib/systemd/system/sshd-keygen.service",
+            "/usr/libexec/openssh/sshd-keygen",
+            "/usr/sbin/sshd-keygen",
+        ];
+        let is_key = |name: &String| name.starts_with("ssh_host_") && name.ends_with("_key");
+        let has_keys = self.names("/etc/ssh").iter().any(is_key);
+        if self.has("/usr/sbin/sshd") && !has_keys && !MAKERS.iter().any(|maker| self.has(maker)) {
+            self.warn(
+                "there are no SSH host keys, and nothing makes them at the first boot: sshd will not start",
+                "let the machine run `ssh-keygen -A` when it boots, or keep its keys with --include '/etc/ssh/ssh_host_*'",
+            );
         }
     }
 

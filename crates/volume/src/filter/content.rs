@@ -209,23 +209,58 @@ fn binary_key(path: &[u8], size: usize, bytes: &[u8]) -> Option<&'static str> {
     if (bytes.starts_with(&JKS) || bytes.starts_with(&JCEKS)) && has_java_key(bytes).is_some() {
         return Some("Java keystore");
     }
-    if let [0x30, 0x82, high, low, 2, 1, 0, rest @ ..] = bytes
-        && usize::from(u16::from_be_bytes([*high, *low])) + 4 == size
-    {
-        match rest {
-            [2, 0x82, ..] => return Some("PKCS #1"),
-            // The algorithm, then the key as an octet string.
-            [0x30, len, rest @ ..] if rest.get(usize::from(*len)) == Some(&4) => {
-                return Some("PKCS #8");
-            }
-            _ => {}
-        }
+    if let Some(form) = der_key(size, bytes) {
+        return Some(form);
     }
     // RFC 9580, sections 4.2 and 5.5: packet 5 in the old format or the new one, then its length and the version.
     let is_openpgp = path.ends_with(b".gpg") || path.ends_with(b".pgp");
     match bytes {
         [0x94, _, 3..=6, ..] | [0x95 | 0xc5, _, _, 3..=6, ..] if is_openpgp => Some("OpenPGP"),
         [0xc5, _, 3..=6, ..] if is_openpgp => Some("OpenPGP"),
+        _ => None,
+    }
+}
+
+/// The form of a key in DER that is the whole file (RFC 5208, 5915, 8017).
+fn der_key(size: usize, bytes: &[u8]) -> Option<&'static str> {
+    const SEQUENCE: u8 = 0x30;
+    const INTEGER: u8 = 2;
+    const OCTETS: u8 = 4;
+    /// Of all ways to encrypt by a passphrase, 1.2.840.113549.1.5.
+    const BY_PASSPHRASE: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x05";
+    let (outer, header) = der(bytes)?;
+    if outer.tag != SEQUENCE || header + outer.len != size {
+        return None;
+    }
+    let (first, begin) = der(&bytes[header..])?;
+    let content = bytes.get(header + begin..)?;
+    let (second, _) = der(content.get(first.len..)?)?;
+    match (first.tag, content.first(), second.tag) {
+        (INTEGER, Some(0 | 1), INTEGER) if first.len == 1 && second.len >= 64 => Some("PKCS #1"),
+        (INTEGER, Some(0 | 1), SEQUENCE) if first.len == 1 => Some("PKCS #8"),
+        (INTEGER, Some(1), OCTETS) if first.len == 1 && second.len >= 16 => Some("EC"),
+        (SEQUENCE, _, OCTETS) if content.starts_with(BY_PASSPHRASE) => Some("encrypted"),
+        _ => None,
+    }
+}
+
+/// A value in DER: what it is, and how long.
+struct Der {
+    tag: u8,
+    len: usize,
+}
+
+/// The value that begins here, and the length of its header.
+fn der(bytes: &[u8]) -> Option<(Der, usize)> {
+    let (&tag, &len) = (bytes.first()?, bytes.get(1)?);
+    let count = usize::from(len & 0x7f);
+    match len {
+        0..=0x7f => Some((Der { tag, len: usize::from(len) }, 2)),
+        0x81..=0x83 => {
+            let len =
+                bytes.get(2..2 + count)?.iter().fold(0, |len, byte| len << 8 | usize::from(*byte));
+            Some((Der { tag, len }, 2 + count))
+        }
         _ => None,
     }
 }

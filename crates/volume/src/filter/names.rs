@@ -3,10 +3,11 @@
 use super::Secret;
 
 /// Files in which shells and clients keep what was typed.
-const HISTORIES: [&[u8]; 18] = [
+const HISTORIES: [&[u8]; 20] = [
     b".ash_history",
     b".bash_history",
     b".dbshell",
+    b".histfile",
     b".history",
     b".irb_history",
     b".ksh_history",
@@ -20,6 +21,7 @@ const HISTORIES: [&[u8]; 18] = [
     b".sh_history",
     b".sqlite_history",
     b".viminfo",
+    b".zhistory",
     b".zsh_history",
     b"fish_history",
 ];
@@ -36,7 +38,7 @@ const RANDOM_SEEDS: [&[u8]; 4] = [
 pub(super) fn file(path: &[u8]) -> Option<Secret> {
     let (above, name) = split(path);
     let (_, directory) = split(above);
-    if HISTORIES.contains(&name) {
+    if HISTORIES.iter().any(|history| is_or_copy(name, history)) {
         return Some(Secret::History);
     }
     if RANDOM_SEEDS.contains(&path) {
@@ -47,7 +49,12 @@ pub(super) fn file(path: &[u8]) -> Option<Secret> {
         return Some(Secret::InstanceData);
     }
     match (directory, name) {
-        (_, b"authorized_keys" | b"authorized_keys2") => Some(Secret::AuthorizedKeys),
+        _ if ["authorized_keys", "authorized_keys2"]
+            .iter()
+            .any(|keys| is_or_copy(name, keys.as_bytes())) =>
+        {
+            Some(Secret::AuthorizedKeys)
+        }
         _ if above == b"etc/ssh" && is_host_key(name, b"ssh_host_") => Some(Secret::HostKey),
         _ if above == b"etc/dropbear" && is_host_key(name, b"dropbear_") => Some(Secret::HostKey),
         // D-Bus wants a whole id or none, and makes one where there is none: an empty file is an error to it.
@@ -60,6 +67,12 @@ pub(super) fn file(path: &[u8]) -> Option<Secret> {
     }
 }
 
+/// Whether a name is this one, or that of an older or unfinished copy: `.bash_history-01234.tmp`, `authorized_keys.bak`.
+fn is_or_copy(name: &[u8], known: &[u8]) -> bool {
+    name.strip_prefix(known)
+        .is_some_and(|rest| matches!(rest, [] | [b'.' | b'-' | b'~' | b'_', ..]))
+}
+
 fn is_host_key(name: &[u8], prefix: &[u8]) -> bool {
     name.strip_prefix(prefix).is_some_and(|rest| rest.windows(3).any(|word| word == b"key"))
 }
@@ -67,6 +80,9 @@ fn is_host_key(name: &[u8], prefix: &[u8]) -> bool {
 fn cloud(directory: &[u8], name: &[u8]) -> Option<&'static str> {
     match (directory, name) {
         (b".aws", b"credentials") | (_, b".boto" | b".s3cfg" | b".passwd-s3fs") => Some("AWS"),
+        (_, b".git-credentials") => Some("Git"),
+        (_, b".netrc") => Some("netrc"),
+        (b"gh", b"hosts.yml") => Some("GitHub"),
         (
             b".azure",
             b"accessTokens.json"
@@ -103,6 +119,14 @@ mod tests {
             ("home/u/.local/share/fish/fish_history", Some(Secret::History)),
             ("home/u/.ssh/authorized_keys", Some(Secret::AuthorizedKeys)),
             ("etc/ssh/authorized_keys", Some(Secret::AuthorizedKeys)),
+            ("home/u/.ssh/authorized_keys.bak", Some(Secret::AuthorizedKeys)),
+            ("home/u/.ssh/authorized_keysx", None),
+            ("root/.bash_history-00123.tmp", Some(Secret::History)),
+            ("root/.zhistory", Some(Secret::History)),
+            ("root/.historyx", None),
+            ("home/u/.netrc", Some(Secret::CloudCredentials("netrc"))),
+            ("home/u/.git-credentials", Some(Secret::CloudCredentials("Git"))),
+            ("home/u/.config/gh/hosts.yml", Some(Secret::CloudCredentials("GitHub"))),
             ("home/u/.ssh/known_hosts", None),
             ("etc/ssh/ssh_host_rsa_key", Some(Secret::HostKey)),
             ("etc/ssh/ssh_host_ed25519_key.pub", Some(Secret::HostKey)),

@@ -177,3 +177,38 @@ fn this_machines_certificates_and_keyrings_stay() {
         println!("SKIPPED: there are no certificates here");
     }
 }
+
+fn value(tag: u8, content: &[u8]) -> Vec<u8> {
+    let len = content.len();
+    let header = match len {
+        0..=0x7f => vec![tag, len as u8],
+        0x80..=0xff => vec![tag, 0x81, len as u8],
+        _ => vec![tag, 0x82, (len >> 8) as u8, len as u8],
+    };
+    [header, content.to_vec()].concat()
+}
+
+#[test]
+fn keys_in_der_are_told_from_what_looks_like_them() {
+    let (zero, one) = (value(2, &[0]), value(2, &[1]));
+    let algorithm = value(0x30, b"\x06\x03\x2b\x65\x70");
+    let by_passphrase = value(0x30, b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0d");
+    let octets = value(4, &[7; 34]);
+    for (parts, expected) in [
+        ([&zero, &algorithm, &octets], Some("PKCS #8")),
+        ([&one, &algorithm, &octets], Some("PKCS #8")),
+        ([&one, &octets, &algorithm], Some("EC")),
+        ([&zero, &value(2, &[9; 256]), &value(2, &[1, 0, 1])], Some("PKCS #1")),
+        ([&by_passphrase, &octets, &Vec::new()], Some("encrypted")),
+        // A certificate, and a public key.
+        ([&value(0x30, &[5; 200]), &algorithm, &value(3, &[0; 60])], None),
+        ([&algorithm, &value(3, &[0; 33]), &Vec::new()], None),
+        ([&zero, &one, &zero], None),
+    ] {
+        let bytes = value(0x30, &parts.map(Vec::as_slice).concat());
+        assert_eq!(der_key(bytes.len(), &bytes), expected, "{bytes:02x?}");
+        assert_eq!(der_key(bytes.len() + 1, &bytes), None, "something follows");
+    }
+    assert_eq!(der_key(0, &[]), None);
+    assert_eq!(der_key(3, &[0x30, 0x83, 1]), None);
+}
