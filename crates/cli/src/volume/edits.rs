@@ -188,3 +188,24 @@ pub(crate) fn put(
     walk.files.set_contents(node, text);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernel_arguments_are_read_as_the_shell_would() {
+        for (line, expected) in [
+            ("GRUB_CMDLINE_LINUX=\"a b\"", "a b"),
+            ("GRUB_CMDLINE_LINUX='a b' # comment", "a b"),
+            ("GRUB_CMDLINE_LINUX=\"a b\" # a \"quoted\" comment", "a b"),
+            ("GRUB_CMDLINE_LINUX=a # b", "a"),
+            ("GRUB_CMDLINE_LINUX=", ""),
+            ("GRUB_CMDLINE_LINUX=\"$OTHER\"", ""),
+            ("GRUB_CMDLINE_LINUX_DEFAULT=quiet", ""),
+            ("GRUB_CMDLINE_LINUX=one\nGRUB_CMDLINE_LINUX=two", "two"),
+        ] {
+            assert_eq!(grub_arguments(line), expected, "{line}");
+        }
+    }
+}

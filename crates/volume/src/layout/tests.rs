@@ -282,3 +282,47 @@ fn a_disk_that_is_a_file_system_is_not_cloned() {
     assert!(matches!(cloned, Err(LayoutError::NoPartition(0))));
     assert!(Disk::open(Path::new("/nonexistent"), None).is_err());
 }
+
+#[test]
+fn parts_that_lie_on_each_other_are_refused() {
+    let kind = |code| PartitionKind::Mbr { code, active: false };
+    let part = |number, start, len, code| Partition { number, start, len, kind: kind(code) };
+    let mbr = |partitions| Table { id: DiskId::Mbr(1), partitions };
+    let check = |partitions: Vec<Partition>, boot, expected: Option<u32>| {
+        let found = match check_apart(&mbr(partitions), boot) {
+            Ok(()) => None,
+            Err(LayoutError::Overlap(number)) => Some(number),
+            Err(error) => panic!("{error}"),
+        };
+        assert_eq!(found, expected);
+    };
+    check(vec![part(1, 2048, 100, 0x83), part(2, 2148, 100, 0xef)], (1, 2047), None);
+    check(vec![part(1, 2048, 101, 0x83), part(2, 2148, 100, 0xef)], (1, 2047), Some(2));
+    check(vec![part(1, 0, 100, 0x83)], (1, 0), Some(1));
+    check(vec![part(3, 63, 100, 0x83)], (1, 63), Some(3));
+    let gpt = |type_guid, start| Table {
+        id: DiskId::Gpt(Uuid::from_u128(1)),
+        partitions: vec![Partition {
+            number: 7,
+            start,
+            len: 100,
+            kind: gpt_kind(type_guid, Uuid::from_u128(2), "x"),
+        }],
+    };
+    assert!(matches!(check_apart(&gpt(LINUX, 10), (0, 0)), Err(LayoutError::Overlap(7))));
+    assert!(check_apart(&gpt(BIOS_BOOT, 34), (34, 100)).is_ok());
+    assert!(check_apart(&gpt(LINUX, 34), (34, 100)).is_err());
+}
+
+#[test]
+fn a_length_that_ends_before_what_is_kept_is_refused() {
+    let file = file(&busy());
+    let (disk, chain) = open(&file);
+    let short = Layout::cloned(disk, &chain, Length::Disk(11 << 20));
+    // The root lies behind all that is kept: it alone may be shorter.
+    assert_eq!(short.unwrap().len, 11 << 20);
+    let (mut disk, chain) = open(&file);
+    Arc::get_mut(&mut disk).unwrap().root = 2;
+    let short = Layout::cloned(disk, &chain, Length::Disk(9 << 20));
+    assert!(matches!(short, Err(LayoutError::Kept { .. })), "{short:?}");
+}
