@@ -212,7 +212,12 @@ impl Started {
     }
 
     /// Sends it a signal: `INT`, `TERM`, `HUP`.
+    ///
+    /// A shell starts background jobs with interrupts ignored, and baler keeps to that: a test would wait for ever.
     pub fn signal(&self, signal: &str) {
+        let ignored = self.signals("SigIgn:").is_some_and(|mask| mask >> 1 & 1 == 1);
+        let is_ignored = signal == "INT" && ignored;
+        assert!(!is_ignored, "who runs the tests ignores SIGINT: run them in the foreground");
         // There is not always a program of that name, but it is in every shell.
         run("sh", ["-c", &format!("kill -{signal} {}", self.child.id())]);
     }
