@@ -96,14 +96,7 @@ impl Bundle {
     pub fn salvage(&self) -> Result<(Salvage, Vec<(u64, Vec<u8>)>), Error> {
         let (key, iv) = key();
         let mut kept = None;
-        let sink = Sink {
-            size: self.contents.size,
-            begun: false,
-            known: None,
-            end: 0,
-            runs: Vec::new(),
-            kept: &mut kept,
-        };
+        let sink = self.sink(&mut kept);
         let options = UnpackOptions { key: &key, iv: &iv, jobs: 1 };
         let result = salvage(&self.contents, &options, self, Box::new(sink), &|_| {});
         assert_eq!(
@@ -114,17 +107,15 @@ impl Bundle {
         result.map(|found| (found, kept.unwrap_or_default()))
     }
 
+    fn sink<'a>(&self, kept: &'a mut Option<Vec<(u64, Vec<u8>)>>) -> Sink<'a> {
+        let size = self.contents.size;
+        Sink { size, begun: false, known: None, end: 0, runs: Vec::new(), kept }
+    }
+
     fn open_with(&self, jobs: usize) -> Result<Vec<(u64, Vec<u8>)>, Error> {
         let (key, iv) = key();
         let mut kept = None;
-        let sink = Sink {
-            size: self.contents.size,
-            begun: false,
-            known: None,
-            end: 0,
-            runs: Vec::new(),
-            kept: &mut kept,
-        };
+        let sink = self.sink(&mut kept);
         let result = unpack(
             &self.contents,
             &UnpackOptions { key: &key, iv: &iv, jobs },
