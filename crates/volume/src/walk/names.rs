@@ -36,14 +36,32 @@ impl Names {
         self.entries.push((start, self.bytes.len(), kind));
     }
 
+    /// Brings them in order. A directory that is written to while it is read may give a name twice.
     fn sort(&mut self) {
         let bytes = &self.bytes;
-        self.entries.sort_unstable_by_key(|&(start, end, _)| &bytes[start..end]);
+        let name = |&(start, end, _): &(usize, usize, FileType)| &bytes[start..end];
+        self.entries.sort_unstable_by_key(name);
+        self.entries.dedup_by(|one, other| name(one) == name(other));
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&CStr, FileType)> {
         self.entries.iter().filter_map(|&(start, end, kind)| {
             Some((CStr::from_bytes_with_nul(&self.bytes[start..end]).ok()?, kind))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_given_twice_is_there_once() {
+        let mut names = Names::default();
+        for name in [c"b", c"a", c"b", c"ab"] {
+            names.add(name, FileType::RegularFile);
+        }
+        names.sort();
+        assert_eq!(names.iter().map(|(name, _)| name).collect::<Vec<_>>(), [c"a", c"ab", c"b"]);
     }
 }
