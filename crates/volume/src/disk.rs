@@ -33,15 +33,17 @@ pub enum Bytes {
 }
 
 impl Piece {
-    pub(crate) fn known(offset: u64, bytes: Vec<u8>) -> Piece {
-        Piece { offset, bytes: Bytes::Known(bytes) }
-    }
-
-    pub(crate) fn len(&self) -> u64 {
+    /// Its length in bytes.
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
+    pub fn len(&self) -> u64 {
         match &self.bytes {
             Bytes::Known(bytes) => bytes.len() as u64,
             Bytes::Of { len, .. } => *len,
         }
+    }
+
+    pub(crate) fn known(offset: u64, bytes: Vec<u8>) -> Piece {
+        Piece { offset, bytes: Bytes::Known(bytes) }
     }
 
     /// Copies what of it lies in `buf`, whose first byte is that at `offset` on the disk.

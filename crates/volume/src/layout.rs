@@ -84,7 +84,7 @@ pub enum LayoutError {
         least: u64,
     },
     /// Two parts of the disk that is cloned lie on each other.
-    #[error("partition {0} of the disk lies on another one, on its boot loader or on its table")]
+    #[error("partition {0} of the disk lies on another one, or on its boot loader")]
     Overlap(u32),
     /// The disk that is cloned has another root than was thought.
     #[error("the disk has no partition {0}")]
@@ -284,14 +284,11 @@ fn put_code(pieces: &mut [Piece], code: &[u8]) {
     }
 }
 
-/// Refuses a disk whose parts lie on each other, or on the table: one of them would be destroyed in the copy.
+/// Refuses a disk whose parts lie on each other: one of them would be destroyed in the copy.
 fn check_apart(table: &Table, boot: (u64, u64)) -> Result<(), LayoutError> {
-    // A GPT takes the first 34 sectors.
-    let head = if table.division() == Division::Gpt { BIOS_BOOT_START } else { 1 };
     let mut parts: Vec<_> =
         table.partitions.iter().map(|part| (part.start, part.end(), part.number)).collect();
     parts.sort_unstable();
-    let first = parts.iter().find(|(start, ..)| *start < head);
     let overlap = parts.windows(2).find(|pair| pair[1].0 < pair[0].1).map(|pair| &pair[1]);
     let (from, to) = (boot.0, boot.0 + boot.1);
     // A BIOS boot partition holds them; any other one must not.
@@ -299,7 +296,7 @@ fn check_apart(table: &Table, boot: (u64, u64)) -> Result<(), LayoutError> {
         let holds = table.partition(*number).is_some_and(Partition::is_bios_boot);
         !holds && *start < to && from < *end
     });
-    match first.or(overlap).or(on_boot) {
+    match overlap.or(on_boot) {
         Some((_, _, number)) => Err(LayoutError::Overlap(*number)),
         None => Ok(()),
     }

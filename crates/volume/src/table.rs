@@ -103,6 +103,9 @@ pub enum TableError {
         /// The partition's number.
         number: u32,
     },
+    /// A partition that is none, or that lies on the table.
+    #[error("partition {0} is empty, or lies on the partition table")]
+    OnTable(u32),
     /// What was read is damaged.
     #[error("the GPT is damaged: {0}")]
     Damaged(&'static str),
@@ -157,6 +160,11 @@ impl Table {
     /// # Errors
     /// A partition that the kind of table or the disk has no room for.
     pub fn write(&self, sectors: u64) -> Result<Vec<(u64, Vec<u8>)>, TableError> {
+        let head = if self.division() == Division::Gpt { gpt::FIRST_USABLE } else { 1 };
+        let is_wrong = |part: &&Partition| part.len == 0 || part.start < head;
+        if let Some(part) = self.partitions.iter().find(is_wrong) {
+            return Err(TableError::OnTable(part.number));
+        }
         match self.id {
             DiskId::Mbr(signature) => {
                 Ok(vec![(0, mbr::write(signature, &self.partitions, sectors)?.to_vec())])

@@ -298,7 +298,6 @@ fn parts_that_lie_on_each_other_are_refused() {
     };
     check(vec![part(1, 2048, 100, 0x83), part(2, 2148, 100, 0xef)], (1, 2047), None);
     check(vec![part(1, 2048, 101, 0x83), part(2, 2148, 100, 0xef)], (1, 2047), Some(2));
-    check(vec![part(1, 0, 100, 0x83)], (1, 0), Some(1));
     check(vec![part(3, 63, 100, 0x83)], (1, 63), Some(3));
     let gpt = |type_guid, start| Table {
         id: DiskId::Gpt(Uuid::from_u128(1)),
@@ -309,7 +308,10 @@ fn parts_that_lie_on_each_other_are_refused() {
             kind: gpt_kind(type_guid, Uuid::from_u128(2), "x"),
         }],
     };
-    assert!(matches!(check_apart(&gpt(LINUX, 10), (0, 0)), Err(LayoutError::Overlap(7))));
+    assert!(matches!(table_pieces(&gpt(LINUX, 10), SIZE), Err(TableError::OnTable(7))));
+    assert!(table_pieces(&gpt(LINUX, 34), SIZE).is_ok());
+    let zero = vec![part(1, 0, 100, 0x83)];
+    assert!(matches!(table_pieces(&mbr(zero), SIZE), Err(TableError::OnTable(1))));
     assert!(check_apart(&gpt(BIOS_BOOT, 34), (34, 100)).is_ok());
     assert!(check_apart(&gpt(LINUX, 34), (34, 100)).is_err());
 }

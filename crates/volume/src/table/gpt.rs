@@ -16,7 +16,7 @@ const LARGE_SECTOR: u64 = 4096;
 /// The sectors that the entries take.
 const ENTRY_SECTORS: u64 = ENTRIES * ENTRY as u64 / SECTOR;
 /// What is before the first sector that a partition may have, and after the last: a header and the entries.
-const FIRST_USABLE: u64 = 2 + ENTRY_SECTORS;
+pub(crate) const FIRST_USABLE: u64 = 2 + ENTRY_SECTORS;
 
 /// A GUID's first three fields are little-endian.
 fn guid_at(bytes: &[u8], at: usize) -> Uuid {
