@@ -48,7 +48,8 @@ fn table(bytes: &[u8]) -> Table {
         }
     });
     let id = if is_gpt { DiskId::Gpt(Uuid::from_u128(1)) } else { DiskId::Mbr(1) };
-    Table { id, partitions: partitions.collect() }
+    // Padding describes none.
+    Table { id, partitions: partitions.filter(|partition| partition.len > 0).collect() }
 }
 
 fuzz_target!(|bytes: &[u8]| {
@@ -58,8 +59,19 @@ fuzz_target!(|bytes: &[u8]| {
     let (described, raw) = bytes.split_at(bytes.len().min(if kind & 1 == 1 { 48 } else { 0 }));
     // Twice: the boot code, and what may lie behind it; the table goes on top.
     file.write_all_at(&raw[..raw.len().min(LEN as usize)], 0).expect("room");
-    if let Ok(pieces) = table(described).write(LEN / 512) {
-        for (offset, piece) in pieces.iter().filter(|_| kind & 1 == 1) {
+    let table = table(described);
+    if let Ok(pieces) = table.write(LEN / 512)
+        && kind & 1 == 1
+    {
+        // A root is known by its file system.
+        for partition in &table.partitions {
+            let magic = partition.start * 512 + 1024 + 0x38;
+            let is_inside = !partition.is_bios_boot() && magic + 2 <= LEN;
+            if is_inside && !partition.is_efi_system() {
+                file.write_all_at(&[0x53, 0xef], magic).expect("room");
+            }
+        }
+        for (offset, piece) in &pieces {
             // The first sector keeps its code.
             let skipped = if *offset == 0 { 440 } else { 0 };
             file.write_all_at(&piece[skipped..], offset + skipped as u64).expect("room");
