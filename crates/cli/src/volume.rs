@@ -196,7 +196,7 @@ fn walk_with(
         follow,
         patterns,
         filter,
-        never: request.never.clone(),
+        never: request.never.iter().chain(&args.report).cloned().collect(),
         tolerate: args.tolerate,
         now: Time { seconds: request.now as i64, nanos: 0 },
     };
