@@ -180,7 +180,9 @@ fn walk_with(
 ) -> anyhow::Result<Walk> {
     let args = request.args;
     let patterns = Patterns::new(&args.exclude, &args.exclude_tree, &args.include)
-        .context(Trouble::usage("reading the patterns"))?;
+        .context(Trouble::usage("reading the patterns").hint(
+            "patterns are the shell's: `*`, `**`, `?`, `[a-z]`, `{a,b}`; a backslash takes a character as it is",
+        ))?;
     let follow = match (args.one_file_system, args.all) {
         (true, _) => Follow::OneFileSystem,
         (false, true) => Follow::All,
@@ -202,6 +204,13 @@ fn walk_with(
     };
     walk(request.root, &options, on_event).map_err(|error| match error {
         WalkError::Stopped(source) => source.into(),
+        WalkError::Root { ref source, .. } => {
+            let hint = match source.kind() {
+                std::io::ErrorKind::PermissionDenied => "become root, or name a tree that is yours",
+                _ => "name the directory that holds the root tree, / for this machine",
+            };
+            anyhow::Error::new(error).context(Trouble::failed("walking the tree").hint(hint))
+        }
         error => error.into(),
     })
 }
