@@ -237,7 +237,7 @@ impl Layout {
         partitions.extend(kept.iter().cloned());
         partitions.sort_by_key(|partition| partition.number);
         let table = Table { id: old.id, partitions };
-        check_apart(&table, chain.sectors)?;
+        check_apart(&table, number, chain.sectors)?;
         let mut pieces = table_pieces(&table, len)?;
         put_code(&mut pieces, &chain.code);
         let (first, count) = chain.sectors;
@@ -285,15 +285,16 @@ fn put_code(pieces: &mut [Piece], code: &[u8]) {
 }
 
 /// Refuses a disk whose parts lie on each other: one of them would be destroyed in the copy.
-fn check_apart(table: &Table, boot: (u64, u64)) -> Result<(), LayoutError> {
+fn check_apart(table: &Table, root: u32, boot: (u64, u64)) -> Result<(), LayoutError> {
     let mut parts: Vec<_> =
         table.partitions.iter().map(|part| (part.start, part.end(), part.number)).collect();
     parts.sort_unstable();
     let overlap = parts.windows(2).find(|pair| pair[1].0 < pair[0].1).map(|pair| &pair[1]);
     let (from, to) = (boot.0, boot.0 + boot.1);
-    // A BIOS boot partition holds them; any other one must not.
+    // A BIOS boot partition holds them; any other one must not, nor one that is said to be one and has the root in it.
     let on_boot = parts.iter().find(|(start, end, number)| {
-        let holds = table.partition(*number).is_some_and(Partition::is_bios_boot);
+        let holds =
+            *number != root && table.partition(*number).is_some_and(Partition::is_bios_boot);
         !holds && *start < to && from < *end
     });
     match overlap.or(on_boot) {

@@ -289,7 +289,7 @@ fn parts_that_lie_on_each_other_are_refused() {
     let part = |number, start, len, code| Partition { number, start, len, kind: kind(code) };
     let mbr = |partitions| Table { id: DiskId::Mbr(1), partitions };
     let check = |partitions: Vec<Partition>, boot, expected: Option<u32>| {
-        let found = match check_apart(&mbr(partitions), boot) {
+        let found = match check_apart(&mbr(partitions), 0, boot) {
             Ok(()) => None,
             Err(LayoutError::Overlap(number)) => Some(number),
             Err(error) => panic!("{error}"),
@@ -312,8 +312,10 @@ fn parts_that_lie_on_each_other_are_refused() {
     assert!(table_pieces(&gpt(LINUX, 34), SIZE).is_ok());
     let zero = vec![part(1, 0, 100, 0x83)];
     assert!(matches!(table_pieces(&mbr(zero), SIZE), Err(TableError::OnTable(1))));
-    assert!(check_apart(&gpt(BIOS_BOOT, 34), (34, 100)).is_ok());
-    assert!(check_apart(&gpt(LINUX, 34), (34, 100)).is_err());
+    assert!(check_apart(&gpt(BIOS_BOOT, 34), 0, (34, 100)).is_ok());
+    // One that is called a BIOS boot partition and holds the root, too.
+    assert!(check_apart(&gpt(BIOS_BOOT, 34), 7, (34, 100)).is_err());
+    assert!(check_apart(&gpt(LINUX, 34), 0, (34, 100)).is_err());
 }
 
 #[test]
