@@ -28,6 +28,8 @@ mod edits;
 
 mod facts;
 
+mod format;
+
 mod site;
 
 mod tell;
@@ -99,6 +101,7 @@ impl Volume {
 pub(crate) fn open(request: &Request<'_>, console: &Console) -> anyhow::Result<Volume> {
     let mounts = what_is_mounted(console)?;
     let site = site::Site::find(request, &mounts, console)?;
+    site.check_sizes(request.args)?;
     let mut walk = gather(request, &mounts, console)?;
     if machine::is_clock_stopped() {
         walk.tree.forget_reading();
@@ -107,12 +110,12 @@ pub(crate) fn open(request: &Request<'_>, console: &Console) -> anyhow::Result<V
     let report = write_report(&walk, request)?;
     check_readable(&walk, request)?;
     let boot = boot::choose(request, &site, &mounts, &walk.tree, console)?;
-    let options = site.options(request, &boot, &walk.tree)?;
+    let options = site.options(request, &boot, &walk.tree, console)?;
     let old_fs = site.fs_type();
     let root = edits::apply(request, &boot, &options, old_fs, &mut walk, console)?;
     let length = site.length(request, &walk.tree, &options, console);
     let layout = boot.layout(length, options.uuid).context("dividing the disk")?;
-    let options = site.sized(options, layout.root_len);
+    let options = site.sized(request.args, options, layout.root_len);
     let findings = look_over(&mut walk, &layout, &root, options.profile, old_fs);
     tell::findings(&findings, console);
     check_bootable(&findings, old_fs, request)?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use uuid::Uuid;
 
+use super::format::{self, MountOptions, Share};
 use crate::exit::Trouble;
 
 /// How a root tree becomes an image; refused where there is an image already.
@@ -88,6 +89,24 @@ pub(crate) struct VolumeArgs {
     /// What the hashes of names in large directories begin with, a UUID [default: the source's]
     #[arg(long, value_name = "UUID", help_heading = "Disk")]
     pub(crate) hash_seed: Option<Uuid>,
+
+    /// Bytes of a block of the file system: 1024, 2048 or 4096 [default: the source's, else 4096]
+    #[arg(long, value_name = "BYTES", value_parser = format::block_size, help_heading = "Disk")]
+    pub(crate) block_size: Option<u32>,
+
+    /// Bytes of an inode: a power of two from 128, in which times end in 2038, to the size of a block
+    /// [default: the source's, else 256, or 128 for GRUB 0.97]
+    #[arg(long, value_name = "BYTES", value_parser = format::inode_size, help_heading = "Disk")]
+    pub(crate) inode_size: Option<u16>,
+
+    /// The share of the file system that only root may fill, in percent: 0 to 50 [default: the source's, else 5]
+    #[arg(long, value_name = "PERCENT", help_heading = "Disk")]
+    pub(crate) reserved_percent: Option<Share>,
+
+    /// The mount options that the file system brings, as tune2fs -o names them, all of them or none: acl,user_xattr
+    /// [default: the source's, else acl,user_xattr]
+    #[arg(long, value_name = "NAMES", help_heading = "Disk")]
+    pub(crate) mount_options: Option<MountOptions>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -146,6 +165,10 @@ impl VolumeArgs {
             ("--uuid", self.uuid.is_some()),
             ("--label", self.label.is_some()),
             ("--hash-seed", self.hash_seed.is_some()),
+            ("--block-size", self.block_size.is_some()),
+            ("--inode-size", self.inode_size.is_some()),
+            ("--reserved-percent", self.reserved_percent.is_some()),
+            ("--mount-options", self.mount_options.is_some()),
         ];
         match given.iter().find(|(_, is_given)| *is_given) {
             Some((name, _)) => Err(Trouble::usage(format!(

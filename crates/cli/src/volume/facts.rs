@@ -6,6 +6,7 @@ use baler_volume::{Action, Boot, Division, Layout, Loader, Walk};
 use serde_json::{Value, json};
 
 use super::Request;
+use super::format::MountOptions;
 use crate::report::{self, size};
 
 /// What was decided, before and after the file system has its plan.
@@ -75,6 +76,15 @@ impl Facts {
         self.usage.map_or(0, |usage| usage.free_blocks * u64::from(usage.block_size))
     }
 
+    /// What only root may fill, in bytes.
+    fn reserved(&self) -> u64 {
+        self.options.reserved_blocks * u64::from(self.options.block_size)
+    }
+
+    fn mount_options(&self) -> MountOptions {
+        MountOptions(self.options.default_mount_options)
+    }
+
     fn format(&self) -> &'static str {
         match (self.options.profile, self.options.has_extents) {
             (Profile::Modern, _) => "ext4",
@@ -110,6 +120,17 @@ impl Facts {
             ),
             ("uuid", self.options.uuid.to_string()),
             ("label", label),
+            ("hash seed", self.options.hash_seed.to_string()),
+            (
+                "blocks",
+                format!(
+                    "of {} bytes, inodes of {} bytes, {} reserved for root",
+                    self.options.block_size,
+                    self.options.inode_size,
+                    size(self.reserved())
+                ),
+            ),
+            ("mount options", self.mount_options().to_string()),
             ("data", size(self.stored)),
             (
                 "boots",
@@ -142,7 +163,8 @@ impl Facts {
                 "type": self.format(), "offset": self.start, "size": self.options.len, "free": self.free(),
                 "uuid": self.options.uuid.to_string(), "label": String::from_utf8_lossy(&self.options.label),
                 "hash_seed": self.options.hash_seed.to_string(), "block_size": self.options.block_size,
-                "inode_size": self.options.inode_size,
+                "inode_size": self.options.inode_size, "reserved": self.reserved(),
+                "mount_options": self.mount_options().names(),
                 "inodes": self.usage.map(|usage| usage.inodes), "free_inodes": self.usage.map(|usage| usage.free_inodes),
             },
             "data": self.stored, "will_boot": will_boot(&self.findings), "findings": findings,

@@ -7,8 +7,9 @@ use baler_ext4::{Options, Plan, Profile, Time, Tree};
 use baler_volume::{Disk, ExtProbe, Layout, Length, Mounts, Places, Probe, Source};
 use uuid::Uuid;
 
-use super::args::ProfileArg;
+use super::args::{ProfileArg, VolumeArgs};
 use super::boot::Choice;
+use super::format::{Share, is_block_size, is_inode_size};
 use super::{Request, random_uuid};
 use crate::exit::Trouble;
 use crate::input::MAX_IMAGE;
@@ -80,6 +81,7 @@ impl Site {
         request: &Request<'_>,
         boot: &Choice,
         tree: &Tree,
+        console: &Console,
     ) -> anyhow::Result<Options> {
         let args = request.args;
         let profile = match args.fs_profile {
@@ -110,39 +112,61 @@ impl Site {
         };
         // Only ext4's own readers can be counted on to know extents where GRUB 0.97 is used.
         options.has_extents = profile == Profile::Modern || ext.is_some_and(ExtProbe::has_extents);
+        options.block_size = self.block_size(args);
+        let kept_size = ext.map(|ext| ext.inode_size);
+        let kept_size = kept_size.filter(|size| is_inode_size(*size, options.block_size));
+        options.inode_size = args.inode_size.or(kept_size).unwrap_or(options.inode_size);
+        // Distributions taught theirs to read more, and a source with larger ones shows that it was.
+        let is_new = args.inode_size > Some(128) && kept_size <= Some(128);
+        if profile == Profile::GrubLegacy && is_new {
+            console.warn("GRUB 0.97 as it was released reads inodes of 128 bytes alone");
+            console.hint("leave --inode-size away, unless the image's GRUB reads larger ones");
+        }
         if let Some(ext) = ext {
-            if [1024, 2048, 4096].contains(&ext.block_size) {
-                options.block_size = ext.block_size;
-            }
-            let fits = ext.inode_size.is_power_of_two() && ext.inode_size >= 128;
-            if fits && u32::from(ext.inode_size) <= options.block_size {
-                options.inode_size = ext.inode_size;
-            }
+            // Inodes that are larger than the source's must not fill the disk.
+            let least = (2 * u64::from(options.inode_size)).max(1024);
             options.bytes_per_inode =
-                (ext.len() / u64::from(ext.inodes.max(1))).clamp(1024, 1 << 26) as u32;
+                (ext.len() / u64::from(ext.inodes.max(1))).clamp(least, 1 << 26) as u32;
             options.is_64bit = profile == Profile::Modern && ext.is_64bit();
             options.hash_version = ext.hash_version.unwrap_or_default();
             options.default_mount_options = ext.default_mount_options & Options::MOUNT_OPTIONS;
             options.on_error = ext.on_error;
         }
+        if let Some(mount_options) = args.mount_options {
+            options.default_mount_options = mount_options.0;
+        }
         Ok(options)
     }
 
-    /// The share of the blocks that only root may fill, in parts of ten thousand.
-    fn reserved(&self) -> u64 {
-        let share = |ext: &ExtProbe| ext.reserved_blocks.saturating_mul(10_000) / ext.blocks.max(1);
-        // No file system reserves more than half of itself.
-        self.ext().map_or(500, share).min(5000)
+    fn block_size(&self, args: &VolumeArgs) -> u32 {
+        let kept = self.ext().map(|ext| ext.block_size).filter(|size| is_block_size(*size));
+        args.block_size.or(kept).unwrap_or(4096)
+    }
+
+    /// Refuses inodes that do not fit into the blocks, which may be the source's.
+    pub(crate) fn check_sizes(&self, args: &VolumeArgs) -> anyhow::Result<()> {
+        let block_size = self.block_size(args);
+        match args.inode_size {
+            Some(inode_size) if !is_inode_size(inode_size, block_size) => {
+                Err(Trouble::usage(format!(
+                    "an inode has at most the size of a block, and {inode_size} bytes do not fit into {block_size}"
+                ))
+                .hint(format!(
+                    "pass --inode-size {block_size} or less, or --block-size {}",
+                    u32::from(inode_size).max(1024)
+                ))
+                .into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Fills in what depends on the length.
-    pub(crate) fn sized(&self, options: Options, len: u64) -> Options {
-        let blocks = len / u64::from(options.block_size);
-        Options {
-            len,
-            reserved_blocks: (u128::from(blocks) * u128::from(self.reserved()) / 10_000) as u64,
-            ..options
-        }
+    pub(crate) fn sized(&self, args: &VolumeArgs, options: Options, len: u64) -> Options {
+        let kept = self.ext().map(|ext| Share::new(ext.reserved_blocks, ext.blocks));
+        let reserved = args.reserved_percent.or(kept).unwrap_or(Share::DEFAULT);
+        let reserved_blocks = reserved.of(len / u64::from(options.block_size));
+        Options { len, reserved_blocks, ..options }
     }
 
     /// How long the image is to be: what was said, else as long as the source, but not longer than EC2 takes if that
@@ -188,9 +212,13 @@ pub(crate) fn does_not_fit(error: baler_ext4::Error, layout: &Layout) -> anyhow:
                 needed.div_ceil(1 << 20)
             ))
         }
-        baler_ext4::Error::Xattrs { .. } | baler_ext4::Error::FileTooLong { .. } => {
-            trouble.hint("leave it out with --exclude")
+        baler_ext4::Error::Xattrs { .. } => trouble
+            .hint("leave it out with --exclude, or pass a larger --block-size or --inode-size"),
+        baler_ext4::Error::FileTooLong { block_size: ..4096, .. }
+        | baler_ext4::Error::TargetTooLong { block_size: ..4096, .. } => {
+            trouble.hint("leave it out with --exclude, or pass a larger --block-size")
         }
+        baler_ext4::Error::FileTooLong { .. } => trouble.hint("leave it out with --exclude"),
         _ => trouble,
     };
     anyhow::Error::new(error).context(trouble)
