@@ -15,6 +15,7 @@
 //!
 //! What cannot be tested on a machine is said with [`skip`], which `scripts/test` counts.
 
+mod cloud;
 pub mod compare;
 pub mod fixture;
 mod fixture_root;
@@ -23,6 +24,7 @@ mod machine;
 mod run;
 mod user;
 
+pub use cloud::Cloud;
 pub use fixture_root::FixtureRoot;
 pub use machine::{LoopDevice, Mount, is_root, need, skip, temporary_directory};
 pub use run::{Ran, Started, baler_binary, capture, command, feed, run, until};

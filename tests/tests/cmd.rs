@@ -10,6 +10,7 @@ fn what_is_printed() {
     // The files say that they inherit nothing of the one who runs the tests; this is all there is.
     let home = baler_tests::temporary_directory();
     cases.env("HOME", home.path().to_str().expect("a path of text"));
+    cases.env("AWS_EC2_METADATA_DISABLED", "true");
     cases.register_bin("baler", baler_binary());
     cases.case("cmd/*.toml");
     cases.run();

@@ -4,7 +4,24 @@ use std::fs;
 
 use baler_tests::{User, capture, need};
 
-const VERBS: [&str; 7] = ["bundle", "unbundle", "verify", "inspect", "keys", "completions", "man"];
+const VERBS: [&str; 16] = [
+    "bundle",
+    "image",
+    "unbundle",
+    "verify",
+    "inspect",
+    "copy",
+    "remove",
+    "check",
+    "register",
+    "deregister",
+    "images",
+    "share",
+    "copy-image",
+    "keys",
+    "completions",
+    "man",
+];
 
 #[test]
 fn help_names_every_verb_and_exit_code() {
@@ -18,7 +35,7 @@ fn help_names_every_verb_and_exit_code() {
     let text = help.text();
     let (_, codes) = text.split_once("Exit codes:\n").expect("the exit codes");
     let codes: Vec<_> = codes.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(codes, ["0", "1", "2", "3", "130"]);
+    assert_eq!(codes, ["0", "1", "2", "3", "4", "130"]);
     assert_eq!(user.run(["help"]).exits(0).text(), text);
     assert_eq!(user.run(["help", "bundle"]).exits(0).text(), user.run(["bundle", "--help"]).text());
     let version = user.run(["--version"]).exits(0).text();

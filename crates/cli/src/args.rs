@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 
 use crate::cmd;
 use crate::exit::{self, Exit};
+use crate::place::{self, Place};
 use crate::report::Console;
 
 /// Bundle machine images for EC2: encrypted parts and a signed manifest, made, checked and opened again.
@@ -34,6 +35,14 @@ pub(crate) enum Command {
     Unbundle(cmd::unbundle::Args),
     Verify(cmd::verify::Args),
     Inspect(cmd::inspect::Args),
+    Copy(Box<cmd::copy::Args>),
+    Remove(cmd::remove::Args),
+    Check(cmd::check::Args),
+    Register(Box<cmd::register::Args>),
+    Deregister(cmd::deregister::Args),
+    Images(cmd::images::Args),
+    Share(cmd::share::Args),
+    CopyImage(cmd::copy_image::Args),
     Keys(cmd::keys::Args),
     Completions(cmd::shell::Completions),
     Man(cmd::shell::Man),
@@ -46,7 +55,15 @@ impl Command {
             Command::Image(args) => args.run(console),
             Command::Unbundle(args) => args.run(console),
             Command::Verify(args) => args.run(console),
-            Command::Inspect(args) => args.run(),
+            Command::Inspect(args) => args.run(console),
+            Command::Copy(args) => args.run(console),
+            Command::Remove(args) => args.run(console),
+            Command::Check(args) => args.run(console),
+            Command::Register(args) => args.run(console),
+            Command::Deregister(args) => args.run(console),
+            Command::Images(args) => args.run(console),
+            Command::Share(args) => args.run(console),
+            Command::CopyImage(args) => args.run(console),
             Command::Keys(args) => args.run(console),
             Command::Completions(args) => args.run(),
             Command::Man(args) => args.run(),
@@ -106,9 +123,9 @@ impl Jobs {
 /// A bundle that exists, named by its manifest.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct BundleArg {
-    /// The bundle: the path of its manifest, `DIR/NAME.manifest.xml`; the parts lie beside it
-    #[arg(value_name = "BUNDLE")]
-    pub(crate) manifest: PathBuf,
+    /// The bundle: its manifest, `DIR/NAME.manifest.xml` or `s3://BUCKET/PREFIX/NAME.manifest.xml`; the parts lie beside it
+    #[arg(value_name = "BUNDLE", value_parser = place::place())]
+    pub(crate) manifest: Place,
 }
 
 #[cfg(test)]

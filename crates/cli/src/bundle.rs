@@ -1,25 +1,36 @@
 //! A bundle that exists: its manifest, read from the file that names it, and whether to believe it.
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
+use baler_bundle::{DirectorySource, PartSource};
 use baler_manifest::{
     CipherIv, CipherKey, KeyError, Manifest, OpenedAs, PublicKey, SignatureCheck,
 };
 use getrandom::SysRng;
 
+use crate::aws::{Aws, AwsArgs, Remote};
 use crate::exit::Trouble;
 use crate::interrupt::open_waiting;
 use crate::keys::{KeyArgs, UserKey};
+use crate::place::Place;
+use crate::remote::RemoteParts;
 use crate::report::Console;
 
 /// A bundle's manifest, and where it is.
 pub(crate) struct Bundle {
-    pub(crate) path: PathBuf,
+    /// The manifest's place.
+    pub(crate) place: Place,
+    /// Where the parts are.
+    pub(crate) directory: Place,
+    filename: String,
     pub(crate) manifest: Manifest,
+    /// The way to it, if it is in S3.
+    pub(crate) remote: Option<(Arc<Aws>, Remote)>,
 }
 
 /// What the key that was given makes of a bundle.
@@ -57,42 +68,108 @@ impl Trust {
     }
 }
 
+/// Where a bundle's parts are read from.
+pub(crate) enum Parts {
+    Directory(DirectorySource),
+    Remote(Box<RemoteParts>),
+}
+
+impl PartSource for Parts {
+    fn get(&self, filename: &str) -> io::Result<Vec<u8>> {
+        match self {
+            Parts::Directory(parts) => parts.get(filename),
+            Parts::Remote(parts) => parts.get(filename),
+        }
+    }
+}
+
+/// How many parts are on their way at a time.
+pub(crate) const IN_FLIGHT: usize = 8;
+
 impl Bundle {
     /// What there is to say of a signature that cannot be checked.
     pub(crate) fn unchecked(&self) -> String {
-        let path = self.path.display();
-        format!("the signature of `{path}` cannot be checked: the key is EC2's, not the signer's")
+        let place = &self.place;
+        format!("the signature of `{place}` cannot be checked: the key is EC2's, not the signer's")
     }
 
     /// Whether `path` is one of the bundle's own files, under whatever name.
     pub(crate) fn has(&self, path: &Path) -> bool {
+        let (Some(manifest), Place::Path(directory)) = (self.place.path(), &self.directory) else {
+            return false;
+        };
         let parts = self.manifest.contents().parts.iter();
-        let mut files = parts.map(|part| self.directory().join(&part.filename));
-        is_same(&self.path, path) || files.any(|file| is_same(&file, path))
+        let mut files = parts.map(|part| directory.join(&part.filename));
+        is_same(manifest, path) || files.any(|file| is_same(&file, path))
     }
 
-    pub(crate) fn read(path: &Path) -> anyhow::Result<Bundle> {
-        let reading = || format!("reading the manifest `{}`", path.display());
-        if path.is_dir() {
-            return Err(Trouble::usage(format!(
-                "`{}` is a directory, not a manifest",
-                path.display()
-            ))
-            .hint("a bundle is named by its manifest: `DIR/NAME.manifest.xml`")
-            .into());
-        }
-        let mut text = Vec::new();
-        let file = open_waiting(path).with_context(reading)?;
-        file.take(baler_manifest::MAX_SIZE as u64 + 1)
-            .read_to_end(&mut text)
-            .with_context(reading)?;
+    pub(crate) fn read(place: &Place, aws: &AwsArgs, console: &Console) -> anyhow::Result<Bundle> {
+        Bundle::read_with(place, || Ok(Arc::new(Aws::connect(aws, console)?)))
+    }
+
+    /// Reads it over a way to AWS that is open, or opened when it is needed.
+    pub(crate) fn read_with(
+        place: &Place,
+        aws: impl FnOnce() -> anyhow::Result<Arc<Aws>>,
+    ) -> anyhow::Result<Bundle> {
+        let reading = || format!("reading the manifest `{place}`");
+        let is_directory = place.path().is_some_and(Path::is_dir);
+        let Some((directory, filename)) = place.split().filter(|_| !is_directory) else {
+            let what = if is_directory { "a directory" } else { "a place" };
+            return Err(Trouble::usage(format!("`{place}` is {what}, not a manifest"))
+                .hint("a bundle is named by its manifest: `DIR/NAME.manifest.xml`")
+                .into());
+        };
+        let mut remote = None;
+        let text = match (place, &directory) {
+            (Place::S3(_), Place::S3(above)) => {
+                let aws = aws()?;
+                let opened = aws.run(aws.open(above)).with_context(reading)?;
+                let most = baler_manifest::MAX_SIZE as u64;
+                let text = aws
+                    .run(async { Ok(opened.store.get(&filename, None, most).await?) })
+                    .with_context(reading)?;
+                remote = Some((aws, opened));
+                text.into()
+            }
+            _ => {
+                let path = place.path().unwrap_or(Path::new(""));
+                let mut text = Vec::new();
+                let file = open_waiting(path).with_context(reading)?;
+                file.take(baler_manifest::MAX_SIZE as u64 + 1)
+                    .read_to_end(&mut text)
+                    .with_context(reading)?;
+                text
+            }
+        };
         let manifest = Manifest::parse(&text).with_context(|| Trouble::mismatch(reading()))?;
-        Ok(Bundle { path: path.to_owned(), manifest })
+        Ok(Bundle { place: place.clone(), directory, filename, manifest, remote })
     }
 
-    /// Where the parts are.
-    pub(crate) fn directory(&self) -> &Path {
-        self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    /// The manifest's own name.
+    ///
+    /// # Errors
+    /// A name that is no text, which cannot be used elsewhere.
+    pub(crate) fn filename(&self) -> anyhow::Result<&str> {
+        match self.place.path().is_none_or(|path| path.to_str().is_some()) {
+            true => Ok(&self.filename),
+            false => Err(Trouble::usage(format!("the name of `{}` is no UTF-8", self.place))
+                .hint("rename it")
+                .into()),
+        }
+    }
+
+    /// The parts.
+    pub(crate) fn parts(&self) -> Parts {
+        match (&self.remote, &self.directory) {
+            (Some((aws, opened)), _) => {
+                let (store, contents) = (opened.store.clone(), self.manifest.contents());
+                Parts::Remote(Box::new(RemoteParts::new(aws.handle(), store, contents, IN_FLIGHT)))
+            }
+            (None, directory) => {
+                Parts::Directory(DirectorySource::new(directory.path().unwrap_or(Path::new("."))))
+            }
+        }
     }
 
     /// Unwraps the image's key with the user's.
@@ -106,8 +183,8 @@ impl Bundle {
     ) -> anyhow::Result<Opened> {
         let opened = baler_manifest::open(self.manifest.contents(), &user.key, &mut SysRng);
         let (key, iv, opened_as) = opened.map_err(|error| {
-            let (path, key) = (self.path.display(), user.path.display());
-            let what = format!("opening `{path}` with the key `{key}`");
+            let (place, key) = (&self.place, user.path.display());
+            let what = format!("opening `{place}` with the key `{key}`");
             let was_changed = certificate.is_some_and(|signer| {
                 self.manifest.check_signature(&signer) == SignatureCheck::Mismatch
             });

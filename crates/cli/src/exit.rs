@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use baler_ec2::ErrorKind;
+
 use crate::interrupt;
 use crate::report::Console;
 
@@ -13,6 +15,7 @@ pub(crate) enum Exit {
     Failed = 1,
     Usage = 2,
     Mismatch = 3,
+    Refused = 4,
     Interrupted = 130,
 }
 
@@ -23,6 +26,7 @@ Exit codes:
   1    failed
   2    wrong usage
   3    does not verify: a signature, a digest or the bundle's structure is wrong
+  4    the service refused
   130  interrupted";
 
 impl From<Exit> for ExitCode {
@@ -53,6 +57,11 @@ impl Trouble {
     /// A bundle is not what its manifest says.
     pub(crate) fn mismatch(what: impl Into<String>) -> Trouble {
         Trouble { exit: Exit::Mismatch, ..Trouble::failed(what) }
+    }
+
+    /// The service says no.
+    pub(crate) fn refused(what: impl Into<String>) -> Trouble {
+        Trouble { exit: Exit::Refused, ..Trouble::failed(what) }
     }
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Trouble {
@@ -89,10 +98,45 @@ pub(crate) fn tell(console: &Console, error: &anyhow::Error) -> Exit {
     let (message, hint) = message(error);
     console.error(&message);
     let trouble = error.downcast_ref::<Trouble>();
-    if let Some(hint) = trouble.and_then(|trouble| trouble.hint.clone()).or(hint) {
+    let answer = answer_in(error);
+    let said = answer.as_ref().and_then(|answer| answer.hint.clone());
+    if let Some(hint) = trouble.and_then(|trouble| trouble.hint.clone()).or(hint).or(said) {
         console.hint(&hint);
     }
-    trouble.map_or(Exit::Failed, |trouble| trouble.exit)
+    match (trouble.map_or(Exit::Failed, |trouble| trouble.exit), answer) {
+        (Exit::Failed, Some(answer)) => answer.exit,
+        (exit, _) => exit,
+    }
+}
+
+/// What a service, or the way to it, has said.
+struct Answer {
+    exit: Exit,
+    hint: Option<String>,
+}
+
+fn answer_in(error: &anyhow::Error) -> Option<Answer> {
+    error.chain().find_map(|link| {
+        // An I/O error hides what it was made of from its chain.
+        let inner = link.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let link: &(dyn std::error::Error + 'static) = match inner {
+            Some(inner) => inner,
+            None => link,
+        };
+        if let Some(error) = link.downcast_ref::<baler_store::Error>() {
+            let exit = match error.kind {
+                baler_store::Kind::Mismatch => Exit::Mismatch,
+                _ if error.is_refusal() => Exit::Refused,
+                _ => Exit::Failed,
+            };
+            return Some(Answer { exit, hint: error.hint() });
+        }
+        let error = link.downcast_ref::<baler_ec2::Error>()?;
+        let is_refusal = error.status.is_some()
+            || matches!(error.kind, ErrorKind::NameTaken { .. } | ErrorKind::Failed { .. });
+        let exit = if is_refusal { Exit::Refused } else { Exit::Failed };
+        Some(Answer { exit, hint: error.hint() })
+    })
 }
 
 /// The chain as one line, and the hint that a library's error carries in lines of its own.
@@ -122,7 +166,15 @@ mod tests {
 
     #[test]
     fn help_lists_every_code() {
-        for exit in [Exit::Done, Exit::Failed, Exit::Usage, Exit::Mismatch, Exit::Interrupted] {
+        let all = [
+            Exit::Done,
+            Exit::Failed,
+            Exit::Usage,
+            Exit::Mismatch,
+            Exit::Refused,
+            Exit::Interrupted,
+        ];
+        for exit in all {
             let code = format!("\n  {:<5}", exit as u8);
             assert_eq!(HELP.matches(&code).count(), 1, "{exit:?}");
         }

@@ -2,6 +2,9 @@
 
 use std::time::SystemTime;
 
+use anyhow::Context;
+
+use crate::aws::interrupted;
 use crate::exit::Trouble;
 
 /// This machine's architecture, by EC2's name.
@@ -16,6 +19,18 @@ pub(crate) fn architecture() -> anyhow::Result<String> {
                 .into())
         }
     }
+}
+
+/// Whether this is an instance of EC2's, without asking anybody: by what its firmware or its hypervisor says, or because
+/// the environment names a metadata service.
+pub(crate) fn is_of_ec2() -> bool {
+    let says = |path: &str, what: &str| {
+        std::fs::read_to_string(path).is_ok_and(|text| text.to_lowercase().starts_with(what))
+    };
+    std::env::var_os("AWS_EC2_METADATA_SERVICE_ENDPOINT").is_some_and(|url| !url.is_empty())
+        || says("/sys/class/dmi/id/sys_vendor", "amazon ec2")
+        || says("/sys/class/dmi/id/bios_version", "4.2.amazon")
+        || says("/sys/hypervisor/uuid", "ec2")
 }
 
 /// Whether `SOURCE_DATE_EPOCH` stops the clock.
@@ -36,4 +51,15 @@ pub(crate) fn now() -> anyhow::Result<u64> {
         });
     }
     Ok(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs()))
+}
+
+/// Waits for what a moment's network does; the runtime ends with it.
+pub(crate) fn wait<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("starting the network")?.block_on(async {
+        tokio::select! {
+            result = work => result,
+            () = interrupted() => Err(anyhow::anyhow!("interrupted")),
+        }
+    })
 }

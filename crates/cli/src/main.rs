@@ -1,6 +1,8 @@
 //! The `baler` command: everything that is typed, printed, asked for and returned.
 
+mod ami;
 mod args;
+mod aws;
 mod bundle;
 mod cmd;
 mod exit;
@@ -9,8 +11,11 @@ mod interrupt;
 mod keys;
 mod machine;
 mod output;
+mod place;
+mod remote;
 mod report;
 mod space;
+mod target;
 mod volume;
 
 use std::process::ExitCode;

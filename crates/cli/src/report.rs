@@ -1,6 +1,6 @@
 //! What a person sees: messages and progress, on standard error; and what a program reads, on standard output.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::place::Place;
 use anyhow::Context;
 use bytesize::ByteSize;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -52,6 +53,14 @@ pub(crate) fn path(path: &Path) -> anyhow::Result<()> {
     bytes(&[path.as_os_str().as_bytes(), b"\n"].concat())
 }
 
+/// Prints where something is.
+pub(crate) fn place(place: &Place) -> anyhow::Result<()> {
+    match place {
+        Place::Path(file) => path(file),
+        Place::S3(location) => result(&format!("{location}\n")),
+    }
+}
+
 /// Standard output, for results that are too long to be put together first.
 pub(crate) type Output = io::Stdout;
 
@@ -70,6 +79,7 @@ pub(crate) fn json(value: &serde_json::Value) -> anyhow::Result<()> {
 }
 
 /// Standard error.
+#[derive(Clone, Copy)]
 pub(crate) struct Console {
     quiet: bool,
 }
@@ -97,6 +107,18 @@ impl Console {
 
     pub(crate) fn hint(&self, hint: &str) {
         self.line("baler: hint: ", hint);
+    }
+
+    /// Asks the person at the terminal, and takes anything but a yes for a no; `None` if there is nobody to ask.
+    pub(crate) fn confirm(&self, question: &str) -> anyhow::Result<Option<bool>> {
+        let stdin = io::stdin();
+        if !stdin.is_terminal() {
+            return Ok(None);
+        }
+        self.line("baler: ", &format!("{question} [y/N]"));
+        let mut answer = String::new();
+        stdin.lock().read_line(&mut answer).context("reading the answer")?;
+        Ok(Some(matches!(answer.trim(), "y" | "Y" | "yes")))
     }
 
     fn line(&self, start: &str, message: &str) {

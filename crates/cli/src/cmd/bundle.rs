@@ -1,32 +1,30 @@
-//! `baler bundle`: an image becomes a bundle in a directory.
+//! `baler bundle`: an image becomes a bundle, in a directory or in S3.
 
-use std::fs;
+mod destination;
+mod make;
+mod manifest;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use baler_bundle::{
-    DirectorySink, Event, Level, PackOptions, Packed, bundle_files, bundled_size_bound, pack,
-};
-use baler_image::Image;
-use baler_manifest::{
-    AccountId, BlockDeviceMapping, Bundler, CipherIv, CipherKey, Contents, ImageType, PrivateKey,
-    PublicKey, check_draft, check_name,
-};
-use getrandom::SysRng;
-use serde_json::json;
+use baler_bundle::{Level, bundle_files};
+use baler_ec2::AmiName;
+use baler_manifest::{check_draft, check_name};
 
+use crate::ami::AmiArgs;
 use crate::args;
-use crate::bundle::is_same;
-use crate::cmd::mapping;
+use crate::aws::AwsArgs;
 use crate::exit::{Exit, Trouble};
-use crate::input::{self, Input};
-use crate::interrupt::Interruptible;
-use crate::keys::{self, KeyArgs, UserKey};
+use crate::input;
+use crate::keys::{self, KeyArgs};
 use crate::machine;
-use crate::output;
-use crate::report::{self, Console, size};
-use crate::space;
+use crate::place::{self, Place};
+use crate::report::Console;
+use crate::target::TargetArgs;
 use crate::volume::{self, Request, args::VolumeArgs};
+use destination::Destination;
+use make::{Plan, Register, tell};
+use manifest::ManifestArgs;
 
 /// Bundle a root tree or an image: compress, encrypt and split it, and sign the manifest
 ///
@@ -40,20 +38,13 @@ pub(crate) struct Args {
     #[arg(value_name = "SOURCE")]
     image: PathBuf,
 
-    /// The directory for the parts and the manifest
-    directory: PathBuf,
+    /// Where the parts and the manifest go: a directory, or s3://BUCKET/PREFIX
+    #[arg(value_name = "DEST", value_parser = place::place())]
+    destination: Place,
 
     /// The bundle's name, which its files' names begin with [default: the source's file name; image for /]
     #[arg(long, short)]
     name: Option<String>,
-
-    /// The architecture of the machine in the image [default: this machine's]
-    #[arg(long, short = 'r', value_parser = ["i386", "x86_64", "arm64"])]
-    arch: Option<String>,
-
-    /// Your AWS account, 12 digits
-    #[arg(long, short = 'u', value_name = "ID", env = "EC2_USER_ID")]
-    account: Option<String>,
 
     /// The image's length, for a root tree and for standard input: 8GiB, or a number of MiB
     #[arg(long, short, value_parser = args::size)]
@@ -88,51 +79,25 @@ pub(crate) struct Args {
     #[command(flatten)]
     volume: VolumeArgs,
 
-    /// EC2's certificate, for a cloud or a region whose key is not built in [else: $EUCALYPTUS_CERT, unless a --region is given]
+    /// EC2's certificate, for a cloud or a region whose key is not built in [else: $EUCALYPTUS_CERT, unless a --region is given; else by the region]
     #[arg(long, value_name = "FILE", help_heading = "Keys")]
     ec2_cert: Option<PathBuf>,
 
-    /// The region where the image will be registered: it decides which of EC2's keys can open it [else: $AWS_REGION, $AWS_DEFAULT_REGION]
-    #[arg(long, help_heading = "Keys")]
-    region: Option<String>,
+    #[command(flatten)]
+    manifest: ManifestArgs,
 
-    /// The kernel to boot with, aki-…
-    #[arg(long, value_name = "ID", value_parser = mapping::image_id, help_heading = "Manifest")]
-    kernel: Option<String>,
+    /// Register the bundle as an AMI of that name, once it is in S3
+    #[arg(long, value_name = "NAME", help_heading = "AMI")]
+    register: Option<AmiName>,
 
-    /// The ramdisk to boot with, ari-…
-    #[arg(long, value_name = "ID", value_parser = mapping::image_id, help_heading = "Manifest")]
-    ramdisk: Option<String>,
+    #[command(flatten)]
+    ami: AmiArgs,
 
-    /// Which devices the instance sees: ami=sda1,root=/dev/sda1,ephemeral0=sdb
-    #[arg(short = 'B', long = "block-device-mapping", value_name = "VIRTUAL=DEVICE,...", value_delimiter = ',',
-        value_parser = mapping::mapping, help_heading = "Manifest")]
-    mappings: Vec<BlockDeviceMapping>,
+    #[command(flatten)]
+    target: TargetArgs,
 
-    /// Product codes (EC2 may refuse a manifest that has some)
-    #[arg(long, value_name = "CODE,...", value_delimiter = ',', help_heading = "Manifest")]
-    product_codes: Vec<String>,
-
-    /// An AMI that this image descends from, ami-…
-    #[arg(long = "ancestor", value_name = "ID", value_delimiter = ',', value_parser = mapping::image_id, help_heading = "Manifest")]
-    ancestors: Vec<String>,
-}
-
-/// What will be done; made once from what was typed.
-struct Plan {
-    image: PathBuf,
-    volume: VolumeArgs,
-    directory: PathBuf,
-    overwrite: bool,
-    level: Level,
-    jobs: usize,
-    mtime: u64,
-    /// `None` while there is none: one is made when it is certain that it will be used.
-    user: Option<UserKey>,
-    ec2: PublicKey,
-    ec2_name: String,
-    /// What the manifest says, but for what comes of the work.
-    manifest: Contents,
+    #[command(flatten)]
+    aws: AwsArgs,
 }
 
 impl Args {
@@ -150,19 +115,17 @@ impl Args {
         }
         let never = self.never();
         let mut plan = self.plan(console)?;
-        plan.check_directory()?;
+        plan.check()?;
         let mut input = plan.open(len, never, console)?;
         input::check_size(input.image().len(), &plan.image, allow_large)?;
         input::warn_if_in_use(&input, &plan.image, console);
         if dry_run {
             return plan.print(&mut input, json);
         }
-        let is_new = output::make_directory(&plan.directory)?;
-        let user = plan.user.take();
-        let made = plan.make(input, user, console).inspect_err(|_| {
+        let is_new = plan.destination.make()?;
+        let made = plan.make(input, console).inspect_err(|_| {
             if is_new {
-                // As far as it can be undone: a directory that is not empty stays.
-                let _ = fs::remove_dir(&plan.directory);
+                plan.destination.unmake();
             }
         });
         let made = made?;
@@ -173,18 +136,14 @@ impl Args {
     /// What must not be in the image of a root tree: the bundle that is written, and the user's key.
     fn never(&self) -> Vec<PathBuf> {
         let name = self.name.clone().or_else(|| default_name(&self.image).ok());
-        let own = name.and_then(|name| bundle_files(&self.directory, &name).ok());
+        let own = name
+            .zip(self.destination.path())
+            .and_then(|(name, path)| bundle_files(path, &name).ok());
         own.into_iter().flatten().chain(self.keys.private_paths()).collect()
     }
 
-    fn plan(self, console: &Console) -> anyhow::Result<Plan> {
-        let account = self.account.filter(|account| !account.is_empty()).ok_or_else(|| {
-            Trouble::usage("which AWS account the image belongs to has to be in its manifest")
-                .hint("pass --account, or set EC2_USER_ID; `aws sts get-caller-identity` prints it")
-        })?;
-        let account: AccountId = account
-            .parse()
-            .with_context(|| Trouble::usage(format!("reading the account `{account}`")))?;
+    fn plan(mut self, console: &Console) -> anyhow::Result<Plan> {
+        self.check_register()?;
         let user = self.keys.private_key(console)?;
         match &user {
             Some(user) => self.keys.check_pair(user)?,
@@ -197,7 +156,6 @@ impl Args {
             }
             None => {}
         }
-        let (ec2, ec2_name) = keys::ec2_key(self.ec2_cert, self.region)?;
         let name = self.name.map_or_else(|| default_name(&self.image), Ok)?;
         check_name(&name).with_context(|| {
             Trouble::usage(format!("`{name}` cannot be a bundle's name"))
@@ -212,50 +170,25 @@ impl Args {
             .hint("choose a shorter one with --name")
             .into());
         }
-        if !self.product_codes.is_empty() {
-            console.warn("EC2 may refuse to register a manifest with product codes");
-        }
-        for missing in mapping::missing(&self.mappings) {
-            console.warn(&format!("the block device mapping has no `{missing}`"));
-        }
-        let manifest = Contents {
-            bundler: Bundler {
-                name: "baler".to_owned(),
-                version: concat!(
-                    env!("CARGO_PKG_VERSION_MAJOR"),
-                    ".",
-                    env!("CARGO_PKG_VERSION_MINOR")
-                )
-                .to_owned(),
-                release: env!("CARGO_PKG_VERSION_PATCH").to_owned(),
-            },
-            architecture: self.arch.map_or_else(machine::architecture, Ok)?,
-            mappings: self.mappings,
-            kernel_id: self.kernel,
-            ramdisk_id: self.ramdisk,
-            product_codes: self.product_codes,
-            name,
-            account: account.to_string(),
-            image_type: ImageType::Machine,
-            kernel_name: None,
-            ancestry: self.ancestors,
-            digest: [0; 20].into(),
-            size: 0,
-            bundled_size: 0,
-            ec2_key: Vec::new(),
-            user_key: Vec::new(),
-            ec2_iv: Vec::new(),
-            user_iv: Vec::new(),
-            parts: Vec::new(),
-        };
+        let is_own_root = self.image.canonicalize().is_ok_and(|path| path == Path::new("/"));
+        let wants_region =
+            self.aws.region.is_none() && self.destination.path().is_some() && !has_region();
+        let inherited = machine::wait(self.manifest.inherit(is_own_root, wants_region, console))?;
+        let destination =
+            Destination::open(self.destination, &self.target, &self.aws, self.dry_run, console)?;
+        // Where the bundle lies is where it is registered.
+        let region =
+            self.aws.region.or_else(|| destination.region().map(str::to_owned)).or(inherited);
+        let (ec2, ec2_name) = keys::ec2_key(self.ec2_cert, region)?;
+        let manifest = self.manifest.contents(name, &destination, console)?;
         check_draft(&manifest).context(Trouble::usage("the manifest could not be written"))?;
-        let (image, directory, overwrite) = (self.image, self.directory, self.force);
+        let (image, overwrite) = (self.image, self.force);
         let (level, jobs, mtime) = (self.level, self.jobs.count(), machine::now()?);
         let volume = self.volume;
         Ok(Plan {
             image,
             volume,
-            directory,
+            destination,
             overwrite,
             level,
             jobs,
@@ -264,182 +197,34 @@ impl Args {
             ec2,
             ec2_name,
             manifest,
+            register: self.register.map(|name| Register { name, ami: self.ami, layout: None }),
         })
     }
-}
 
-impl Plan {
-    /// Refuses what is in the way, before anything is read or made.
-    fn check_directory(&self) -> anyhow::Result<()> {
-        let files = match bundle_files(&self.directory, &self.manifest.name) {
-            Ok(files) => files,
-            // It is made later, or that says what is wrong with it.
-            Err(_) => return Ok(()),
-        };
-        if let Some(own) = files.iter().find(|file| is_same(file, &self.image)) {
-            return Err(Trouble::usage(format!(
-                "the image is a file of the bundle, `{}`",
-                own.display()
+    /// Refuses to register what would not be in S3, and options that would do nothing.
+    fn check_register(&self) -> anyhow::Result<()> {
+        match (&self.register, self.destination.path(), self.ami.used()) {
+            (Some(_), Some(path), _) => Err(Trouble::usage(format!(
+                "EC2 registers bundles that are in S3, and `{}` is a directory",
+                path.display()
             ))
-            .hint("choose another directory or another --name")
-            .into());
-        }
-        match files.first() {
-            Some(found) if !self.overwrite => {
-                Err(Trouble::failed(format!("`{}` exists", found.display()))
-                    .hint("pass --force to overwrite the bundle, or choose another --name")
-                    .into())
-            }
+            .hint("bundle to s3://BUCKET/PREFIX")
+            .into()),
+            (None, _, Some(option)) => Err(Trouble::usage(format!(
+                "{option} is for the AMI, and none is to be registered"
+            ))
+            .hint("pass --register NAME")
+            .into()),
             _ => Ok(()),
         }
     }
-
-    fn open(
-        &self,
-        len: Option<u64>,
-        never: Vec<PathBuf>,
-        console: &Console,
-    ) -> anyhow::Result<Input> {
-        if !self.image.is_dir() {
-            self.volume.check_unused()?;
-            return input::open(&self.image, len, console);
-        }
-        let (root, args, now) = (&*self.image, &self.volume, self.mtime);
-        let overwrite = self.overwrite;
-        let request = Request { root, args, size: len, never, now, overwrite };
-        Ok(Input::Volume(Box::new(volume::open(&request, console)?)))
-    }
-
-    fn make(
-        &self,
-        mut input: Input,
-        user: Option<UserKey>,
-        console: &Console,
-    ) -> anyhow::Result<Made> {
-        space::check(&self.directory, &mut input, self.level, console)?;
-        let user = user.map_or_else(|| keys::make_first_key(console), |user| Ok(user.key))?;
-        let sink = DirectorySink::create(&self.directory, &self.manifest.name, self.overwrite)
-            .map_err(in_the_way)?;
-        let (path, packed, changed) = self.bundle(input, sink, &user, console)?;
-        Ok(Made { path, packed, user, changed })
-    }
-
-    /// Makes the bundle; the manifest is written last.
-    fn bundle(
-        &self,
-        input: Input,
-        mut sink: DirectorySink,
-        user: &PrivateKey,
-        console: &Console,
-    ) -> anyhow::Result<(PathBuf, Packed, usize)> {
-        let key = CipherKey::generate(&mut SysRng).context("making the image's key")?;
-        let iv = CipherIv::generate(&mut SysRng).context("making the image's key")?;
-        let (image, outcome) = input.into_image();
-        let mut image = Interruptible(image);
-        let (name, level, mtime, jobs) = (&self.manifest.name, self.level, self.mtime, self.jobs);
-        let options = PackOptions { name, key: &key, iv: &iv, level, mtime, jobs };
-        let progress = console.progress(format!("bundling {name}"), image.len());
-        let on_event = |event| {
-            if let Event::Image(bytes) = event {
-                progress.add(bytes);
-            }
-        };
-        let doing =
-            || format!("bundling `{}` into `{}`", self.image.display(), self.directory.display());
-        let packed = pack(&mut image, &options, &mut Interruptible(&mut sink), &on_event)
-            .with_context(doing)?;
-        drop(progress);
-        let changed = outcome.map_or(Ok(0), |outcome| outcome.tell(console))?;
-
-        let mut contents = self.manifest.clone();
-        contents.digest = packed.digest;
-        contents.size = packed.size;
-        contents.bundled_size = packed.bundled_size;
-        contents.parts.clone_from(&packed.parts);
-        contents.ec2_key = self.ec2.wrap(key.bytes(), &mut SysRng)?;
-        contents.ec2_iv = self.ec2.wrap(iv.bytes(), &mut SysRng)?;
-        contents.user_key = user.public().wrap(key.bytes(), &mut SysRng)?;
-        contents.user_iv = user.public().wrap(iv.bytes(), &mut SysRng)?;
-        let manifest = baler_manifest::write(&contents, Some(user), &mut SysRng)
-            .context("writing the manifest")?;
-        crate::interrupt::check()?;
-        let path = sink.commit(&manifest).map_err(in_the_way)?;
-        Ok((path, packed, changed))
-    }
-
-    fn print(&self, input: &mut Input, json: bool) -> anyhow::Result<Exit> {
-        let volume = match input {
-            Input::Volume(volume) => Some((volume.text(), volume.json())),
-            _ => None,
-        };
-        let image = input.image();
-        let data: u64 = image.extents().iter().map(|extent| extent.len).sum();
-        let most = bundled_size_bound(image);
-        let manifest = self.directory.join(baler_bundle::manifest_filename(&self.manifest.name));
-        let user = self.user.as_ref().map(|user| user.path.display().to_string());
-        if json {
-            let mut plan = json!({
-                "image": self.image.to_string_lossy(), "size": image.len(), "data": data, "extents": image.extents().len(),
-                "manifest": manifest.to_string_lossy(), "architecture": self.manifest.architecture,
-                "account": self.manifest.account, "bundled_size_at_most": most, "key": user, "ec2_key": self.ec2_name,
-            });
-            if let Some((_, volume)) = volume {
-                plan["volume"] = volume;
-            }
-            report::json(&plan)?;
-            return Ok(Exit::Done);
-        }
-        let user = user.unwrap_or_else(|| "none yet: one would be made".to_owned());
-        report::result(&format!(
-            "{}image         {} ({}, {} of data in {})\nmanifest      {}\narchitecture  {}\naccount       {}\n\
-             bundled size  at most {}\nkey           {}\nec2 key       {}\n",
-            volume.map(|(text, _)| text).unwrap_or_default(),
-            report::plain(&self.image.to_string_lossy()),
-            size(image.len()),
-            size(data),
-            report::count(image.extents().len(), "extent"),
-            report::plain(&manifest.to_string_lossy()),
-            self.manifest.architecture,
-            self.manifest.account,
-            size(most),
-            report::plain(&user),
-            self.ec2_name,
-        ))?;
-        Ok(Exit::Done)
-    }
 }
 
-/// A bundle that was made.
-struct Made {
-    path: PathBuf,
-    packed: Packed,
-    user: PrivateKey,
-    /// How many files were not read as they were seen.
-    changed: usize,
-}
-
-fn tell(plan: &Plan, made: &Made, json: bool, console: &Console) -> anyhow::Result<()> {
-    let Made { path, packed, user, changed } = made;
-    console.note(&format!(
-        "bundled {} into {}, {} together; EC2 opens it with its {} key",
-        size(packed.size),
-        report::count(packed.parts.len(), "part"),
-        size(packed.bundled_size),
-        plan.ec2_name,
-    ));
-    if !json {
-        return report::path(path);
-    }
-    let parts: Vec<_> = packed
-        .parts
+/// Whether the environment names a region.
+fn has_region() -> bool {
+    ["AWS_REGION", "AWS_DEFAULT_REGION"]
         .iter()
-        .map(|part| json!({ "filename": part.filename, "sha1": part.digest.to_string() }))
-        .collect();
-    report::json(&json!({
-        "manifest": path.to_string_lossy(), "name": plan.manifest.name, "size": packed.size,
-        "bundled_size": packed.bundled_size, "sha1": packed.digest.to_string(), "parts": parts,
-        "key_fingerprint": user.public().fingerprint().to_string(), "ec2_key": plan.ec2_name, "changed": changed,
-    }))
+        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 /// The image's file name, without what tells that it is compressed.
@@ -458,15 +243,4 @@ fn default_name(image: &Path) -> anyhow::Result<String> {
             .hint("pass --name")
             .into()
     })
-}
-
-fn in_the_way(error: std::io::Error) -> anyhow::Error {
-    let trouble = Trouble::failed("writing the bundle");
-    let trouble = match error.kind() {
-        std::io::ErrorKind::AlreadyExists => {
-            trouble.hint("pass --force to overwrite the bundle, or choose another --name")
-        }
-        _ => trouble,
-    };
-    anyhow::Error::new(error).context(trouble)
 }

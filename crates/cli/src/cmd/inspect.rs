@@ -6,9 +6,10 @@ use baler_manifest::{Contents, Signature};
 use serde_json::json;
 
 use crate::args::BundleArg;
+use crate::aws::AwsArgs;
 use crate::bundle::Bundle;
 use crate::exit::Exit;
-use crate::report::{self, plain, size};
+use crate::report::{self, Console, plain, size};
 
 /// Print what a bundle's manifest says
 ///
@@ -21,11 +22,14 @@ pub(crate) struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    aws: AwsArgs,
 }
 
 impl Args {
-    pub(crate) fn run(self) -> anyhow::Result<Exit> {
-        let bundle = Bundle::read(&self.bundle.manifest)?;
+    pub(crate) fn run(self, console: &Console) -> anyhow::Result<Exit> {
+        let bundle = Bundle::read(&self.bundle.manifest, &self.aws, console)?;
         if self.json {
             report::json(&as_json(&bundle))?
         } else {

@@ -4,10 +4,11 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use baler_bundle::{DirectorySource, Event, Salvage, UnpackOptions, salvage, unpack};
+use baler_bundle::{Event, Salvage, UnpackOptions, salvage, unpack};
 use serde_json::json;
 
 use crate::args::{self, BundleArg};
+use crate::aws::AwsArgs;
 use crate::bundle::{Bundle, Trust, required_key};
 use crate::exit::{Exit, Trouble};
 use crate::interrupt::Interruptible;
@@ -49,6 +50,9 @@ pub(crate) struct Args {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    aws: AwsArgs,
 }
 
 impl Args {
@@ -58,7 +62,7 @@ impl Args {
                 .hint("name a file for the image, or leave --json away")
                 .into());
         }
-        let bundle = Bundle::read(&self.bundle.manifest)?;
+        let bundle = Bundle::read(&self.bundle.manifest, &self.aws, console)?;
         let user = required_key(&self.keys, console)?;
         let opened = bundle.open(&user, self.keys.certificate()?)?;
         let trust = bundle.trust(&self.keys, Some(&opened))?;
@@ -73,7 +77,7 @@ impl Args {
         }
         let sink = output::open(&self.destination, &contents.name, self.force)?;
         let sink = Box::new(Interruptible(sink));
-        let source = Interruptible(DirectorySource::new(bundle.directory()));
+        let source = Interruptible(bundle.parts());
         let options = UnpackOptions { key: &opened.key, iv: &opened.iv, jobs: self.jobs.count() };
         let progress = console.progress(format!("unbundling {}", contents.name), contents.size);
         let on_event = |event| {
@@ -93,7 +97,7 @@ impl Args {
     }
 
     fn check_trust(&self, bundle: &Bundle, trust: Trust, console: &Console) -> anyhow::Result<()> {
-        let path = self.bundle.manifest.display();
+        let path = &self.bundle.manifest;
         let (what, hint) = match trust {
             Trust::Valid => return Ok(()),
             Trust::Unsigned => (format!("the manifest `{path}` is not signed"), ""),
@@ -117,11 +121,8 @@ impl Args {
     }
 
     fn failed(&self, error: baler_bundle::Error) -> anyhow::Error {
-        let what = format!(
-            "unbundling `{}` to `{}`",
-            self.bundle.manifest.display(),
-            self.destination.display()
-        );
+        let what =
+            format!("unbundling `{}` to `{}`", self.bundle.manifest, self.destination.display());
         let trouble = match (error.is_mismatch(), self.keep_going) {
             (true, false) => Trouble::mismatch(what).hint(
                 "`baler verify` names all that is wrong, --keep-going saves what is still there",
@@ -186,7 +187,7 @@ impl Args {
         }
         let sum =
             |ranges: &[Range<u64>]| size(ranges.iter().map(|range| range.end - range.start).sum());
-        let path = self.bundle.manifest.display();
+        let path = &self.bundle.manifest;
         let what = match (whole, errors.is_empty()) {
             (true, true) => {
                 format!("the image of `{path}` is whole; its signature is {}", trust.word())

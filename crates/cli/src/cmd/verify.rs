@@ -1,9 +1,10 @@
 //! `baler verify`: whether a bundle is what its manifest says, and who signed it.
 
-use baler_bundle::{DirectorySource, Event, UnpackOptions, Verification, verify};
+use baler_bundle::{Event, UnpackOptions, Verification, verify};
 use serde_json::json;
 
 use crate::args::{self, BundleArg};
+use crate::aws::AwsArgs;
 use crate::bundle::{Bundle, Opened, Trust};
 use crate::exit::{Exit, Trouble};
 use crate::interrupt::{self, Interruptible};
@@ -31,11 +32,14 @@ pub(crate) struct Args {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    aws: AwsArgs,
 }
 
 impl Args {
     pub(crate) fn run(self, console: &Console) -> anyhow::Result<Exit> {
-        let bundle = Bundle::read(&self.bundle.manifest)?;
+        let bundle = Bundle::read(&self.bundle.manifest, &self.aws, console)?;
         let opened = self.open(&bundle, console)?;
         let trust = bundle.trust(&self.keys, opened.as_ref())?;
         if opened.is_some() && trust == Trust::Unchecked {
@@ -47,7 +51,7 @@ impl Args {
         let contents = bundle.manifest.contents();
         let jobs = self.jobs.count();
         let options = opened.as_ref().map(|Opened { key, iv, .. }| UnpackOptions { key, iv, jobs });
-        let source = Interruptible(DirectorySource::new(bundle.directory()));
+        let source = Interruptible(bundle.parts());
         let progress =
             console.progress(format!("verifying {}", contents.name), contents.bundled_size);
         let on_event = |event| {
@@ -62,7 +66,7 @@ impl Args {
         if found.is_good() && !trust.is_bad() {
             return Ok(Exit::Done);
         }
-        let path = bundle.path.display();
+        let path = &bundle.place;
         let readable =
             found.parts.iter().chain(found.image.iter().filter_map(|image| image.as_ref().err()));
         // A disk that cannot be read is no proof against the bundle.
@@ -107,7 +111,7 @@ impl Args {
                 trust => Some(!trust.is_bad()),
             };
             return report::json(&json!({
-                "manifest": bundle.path.to_string_lossy(), "verifies": good, "signature": trust.word(),
+                "manifest": bundle.place.to_string(), "verifies": good, "signature": trust.word(),
                 "parts": all, "bad_parts": bad, "image": image.0, "image_error": image.1,
             }));
         }

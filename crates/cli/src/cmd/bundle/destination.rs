@@ -1,0 +1,267 @@
+//! Where a new bundle goes: a directory, or S3.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use baler_bundle::{DirectorySink, PartSink, SealedPart, bundle_files, manifest_filename};
+use baler_store::{Location, Store};
+
+use crate::aws::{Aws, AwsArgs, Remote};
+use crate::bundle::{IN_FLIGHT, is_same};
+use crate::exit::Trouble;
+use crate::input::Input;
+use crate::output;
+use crate::place::Place;
+use crate::remote::RemoteSink;
+use crate::report::Console;
+use crate::space;
+use crate::target::TargetArgs;
+
+/// A place for a bundle, found.
+pub(super) enum Destination {
+    Directory(PathBuf),
+    S3(InS3),
+}
+
+pub(super) struct InS3 {
+    pub(super) aws: Arc<Aws>,
+    pub(super) place: Location,
+    /// `None` in a dry run for which the bucket would have to be made.
+    pub(super) remote: Option<Remote>,
+    target: TargetArgs,
+}
+
+impl Destination {
+    /// Finds the place; a bucket is looked for, and whether EC2 could read from it.
+    pub(super) fn open(
+        place: Place,
+        target: &TargetArgs,
+        args: &AwsArgs,
+        dry_run: bool,
+        console: &Console,
+    ) -> anyhow::Result<Destination> {
+        let place = match place {
+            Place::Path(path) => return Ok(Destination::Directory(path)),
+            Place::S3(place) => place,
+        };
+        let aws = Arc::new(Aws::connect(args, console)?);
+        let region = args.region.as_deref();
+        let remote = aws.run(async {
+            let bucket = target.prepare(&aws, &place, region, dry_run, console).await?;
+            Ok(bucket.map(|bucket| aws.at(&place, bucket)))
+        })?;
+        Ok(Destination::S3(InS3 { aws, place, remote, target: target.clone() }))
+    }
+
+    /// The region of the bucket.
+    pub(super) fn region(&self) -> Option<&str> {
+        match self {
+            Destination::S3(InS3 { remote: Some(remote), .. }) => Some(remote.bucket.region()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn place(&self) -> Place {
+        match self {
+            Destination::Directory(path) => Place::Path(path.clone()),
+            Destination::S3(s3) => Place::S3(s3.place.clone()),
+        }
+    }
+
+    /// The manifest's place, as EC2 takes it.
+    pub(super) fn location(&self, name: &str) -> String {
+        match self.place() {
+            Place::S3(place) => place.join(&manifest_filename(name)).path(),
+            Place::Path(path) => path.display().to_string(),
+        }
+    }
+
+    /// The account that the credentials are of.
+    pub(super) fn account(&self, console: &Console) -> anyhow::Result<Option<String>> {
+        let Destination::S3(s3) = self else { return Ok(None) };
+        let account = s3.aws.account()?;
+        if let Some(account) = &account {
+            console.note(&format!("the credentials are of the account {account}"));
+        }
+        Ok(account)
+    }
+
+    /// Refuses what is in the way, before anything is read or made.
+    pub(super) fn check(&self, name: &str, image: &Path, overwrite: bool) -> anyhow::Result<()> {
+        let found = match self {
+            Destination::Directory(path) => {
+                // A directory that is not there is made later, or that says what is wrong with it.
+                let files = bundle_files(path, name).unwrap_or_default();
+                if let Some(own) = files.iter().find(|file| is_same(file, image)) {
+                    return Err(Trouble::usage(format!(
+                        "the image is a file of the bundle, `{}`",
+                        own.display()
+                    ))
+                    .hint("choose another directory or another --name")
+                    .into());
+                }
+                files.into_iter().next().map(Place::Path)
+            }
+            Destination::S3(s3) => {
+                s3.files(name)?.into_iter().next().map(|name| Place::S3(s3.place.join(&name)))
+            }
+        };
+        match found {
+            Some(found) if !overwrite => Err(Trouble::failed(format!("`{found}` exists"))
+                .hint("pass --force to overwrite the bundle, or choose another --name")
+                .into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the directory if it is not there; whether it was made.
+    pub(super) fn make(&self) -> anyhow::Result<bool> {
+        match self {
+            Destination::Directory(path) => output::make_directory(path),
+            Destination::S3(_) => Ok(false),
+        }
+    }
+
+    /// Removes the directory that was made, if nothing came into it.
+    pub(super) fn unmake(&self) {
+        if let Destination::Directory(path) = self {
+            // As far as it can be undone: a directory that is not empty stays.
+            let _ = fs::remove_dir(path);
+        }
+    }
+
+    /// Whether there is room.
+    pub(super) fn check_space(
+        &self,
+        input: &mut Input,
+        level: baler_bundle::Level,
+        console: &Console,
+    ) -> anyhow::Result<()> {
+        match self {
+            Destination::Directory(path) => space::check(path, input, level, console),
+            Destination::S3(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn sink(&self, name: &str, overwrite: bool) -> anyhow::Result<Sink> {
+        match self {
+            Destination::Directory(path) => {
+                let sink = DirectorySink::create(path, name, overwrite).map_err(in_the_way)?;
+                Ok(Sink::Directory(sink))
+            }
+            Destination::S3(s3) => s3.sink(name, overwrite),
+        }
+    }
+}
+
+impl InS3 {
+    /// The files of a bundle of that name that are there.
+    fn files(&self, name: &str) -> anyhow::Result<Vec<String>> {
+        let Some(remote) = &self.remote else { return Ok(Vec::new()) };
+        let (manifest, part) = (manifest_filename(name), format!("{name}.part."));
+        let is_index = |index: &str| !index.is_empty() && index.bytes().all(|c| c.is_ascii_digit());
+        let listed = self.aws.run(async { Ok(remote.store.list(&format!("{name}.")).await?) });
+        let listed = match listed {
+            // Who may only write finds out when something of that name does not let itself be written.
+            Err(error) if is_denied(&error) => return Ok(Vec::new()),
+            listed => listed.with_context(|| format!("looking into `{}`", self.place))?,
+        };
+        let names = listed.into_iter().map(|entry| entry.name);
+        Ok(names
+            .filter(|name| *name == manifest || name.strip_prefix(&part).is_some_and(is_index))
+            .collect())
+    }
+
+    fn sink(&self, name: &str, overwrite: bool) -> anyhow::Result<Sink> {
+        let Some(remote) = &self.remote else {
+            return Err(Trouble::failed("the bucket was not made").into());
+        };
+        let stale = if overwrite { self.files(name)? } else { Vec::new() };
+        let manifest = manifest_filename(name);
+        if stale.contains(&manifest) {
+            // At no time does a manifest stand beside parts that are not its own.
+            let removing = || format!("removing the old manifest from `{}`", self.place);
+            self.aws
+                .run(async { Ok(remote.store.delete(&manifest).await?) })
+                .with_context(removing)?;
+        }
+        let (handle, store) = (self.aws.handle(), remote.store.clone());
+        let sink = RemoteSink::new(handle, store, IN_FLIGHT, self.target.acl, overwrite);
+        Ok(Sink::S3 { sink, place: self.place.clone(), stale })
+    }
+}
+
+fn is_denied(error: &anyhow::Error) -> bool {
+    let denied = |error: &baler_store::Error| error.kind == baler_store::Kind::Denied;
+    error.downcast_ref::<baler_store::Error>().is_some_and(denied)
+}
+
+/// What takes the parts, and at last the manifest.
+pub(super) enum Sink {
+    Directory(DirectorySink),
+    S3 { sink: RemoteSink, place: Location, stale: Vec<String> },
+}
+
+impl PartSink for Sink {
+    fn put(&mut self, part: SealedPart) -> std::io::Result<()> {
+        match self {
+            Sink::Directory(sink) => sink.put(part),
+            Sink::S3 { sink, .. } => sink.put(part),
+        }
+    }
+}
+
+impl Sink {
+    /// Completes the bundle; gives the manifest's place.
+    pub(super) fn commit(
+        self,
+        name: &str,
+        manifest: String,
+        console: &Console,
+    ) -> anyhow::Result<Place> {
+        let filename = manifest_filename(name);
+        match self {
+            Sink::Directory(sink) => Ok(Place::Path(sink.commit(&manifest).map_err(in_the_way)?)),
+            Sink::S3 { mut sink, place, stale } => {
+                let committed = sink.commit(&filename, manifest, &stale);
+                match committed {
+                    Ok(left) => {
+                        for name in left {
+                            console.warn(&format!("an old part is left: `{}`", place.join(&name)));
+                        }
+                        Ok(Place::S3(place.join(&filename)))
+                    }
+                    Err(error) => {
+                        Sink::S3 { sink, place, stale }.abandon(console);
+                        Err(error).context("writing the bundle")
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes back what was sent of a bundle that came to nothing.
+    pub(super) fn abandon(self, console: &Console) {
+        if let Sink::S3 { mut sink, place, .. } = self {
+            let left = sink.undo();
+            if left > 0 {
+                console
+                    .warn(&format!("{left} parts of the unfinished bundle are left in `{place}`"));
+                console.hint(&format!("baler remove --prefix NAME {place}"));
+            }
+        }
+    }
+}
+
+fn in_the_way(error: std::io::Error) -> anyhow::Error {
+    let trouble = Trouble::failed("writing the bundle");
+    let trouble = match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            trouble.hint("pass --force to overwrite the bundle, or choose another --name")
+        }
+        _ => trouble,
+    };
+    anyhow::Error::new(error).context(trouble)
+}

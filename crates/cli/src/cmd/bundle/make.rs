@@ -1,0 +1,244 @@
+//! A bundle that is made: from the image and the keys to the manifest that completes it.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use baler_bundle::{Event, Level, PackOptions, Packed, bundled_size_bound, pack};
+use baler_ec2::{AmiId, AmiName, Virtualization};
+use baler_image::Image;
+use baler_manifest::{CipherIv, CipherKey, Contents, PrivateKey, PublicKey};
+use getrandom::SysRng;
+use serde_json::json;
+
+use super::destination::{Destination, InS3, Sink};
+use crate::ami::{self, AmiArgs, Wanted};
+use crate::exit::{Exit, Trouble};
+use crate::input::{self, Input};
+use crate::interrupt::Interruptible;
+use crate::keys::{self, UserKey};
+use crate::place::Place;
+use crate::report::{self, Console, size};
+use crate::volume::{self, Request, args::VolumeArgs};
+
+/// What will be done; made once from what was typed.
+pub(super) struct Plan {
+    pub(super) image: PathBuf,
+    pub(super) volume: VolumeArgs,
+    pub(super) destination: Destination,
+    pub(super) overwrite: bool,
+    pub(super) level: Level,
+    pub(super) jobs: usize,
+    pub(super) mtime: u64,
+    /// `None` while there is none: one is made when it is certain that it will be used.
+    pub(super) user: Option<UserKey>,
+    pub(super) ec2: PublicKey,
+    pub(super) ec2_name: String,
+    /// What the manifest says, but for what comes of the work.
+    pub(super) manifest: Contents,
+    pub(super) register: Option<Register>,
+}
+
+/// The AMI that the bundle becomes.
+pub(super) struct Register {
+    pub(super) name: AmiName,
+    pub(super) ami: AmiArgs,
+    /// What the image's first bytes say, once they have been looked at.
+    pub(super) layout: Option<Virtualization>,
+}
+
+impl Plan {
+    /// Refuses what is in the way, before anything is read or made.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        self.destination.check(&self.manifest.name, &self.image, self.overwrite)
+    }
+
+    pub(super) fn open(
+        &self,
+        len: Option<u64>,
+        never: Vec<PathBuf>,
+        console: &Console,
+    ) -> anyhow::Result<Input> {
+        if !self.image.is_dir() {
+            self.volume.check_unused()?;
+            return input::open(&self.image, len, console);
+        }
+        let (root, args, now) = (&*self.image, &self.volume, self.mtime);
+        let overwrite = self.overwrite;
+        let request = Request { root, args, size: len, never, now, overwrite };
+        Ok(Input::Volume(Box::new(volume::open(&request, console)?)))
+    }
+
+    pub(super) fn make(&mut self, mut input: Input, console: &Console) -> anyhow::Result<Made> {
+        if let Some(register) = &mut self.register {
+            // Before anything is sent: what cannot be registered need not be bundled.
+            if register.ami.virtualization.is_none() {
+                register.layout =
+                    ami::layout(input.image()).context("looking at the image's layout")?;
+            }
+            register.ami.registration(Wanted {
+                name: register.name.clone(),
+                location: self.destination.location(&self.manifest.name),
+                contents: &self.manifest,
+                layout: register.layout,
+            })?;
+        }
+        self.destination.check_space(&mut input, self.level, console)?;
+        let user = match self.user.take() {
+            Some(user) => user.key,
+            None => keys::make_first_key(console)?,
+        };
+        let mut sink = self.destination.sink(&self.manifest.name, self.overwrite)?;
+        match self.bundle(input, &mut sink, &user, console) {
+            Ok((manifest, packed, changed)) => {
+                let place = sink.commit(&self.manifest.name, manifest, console)?;
+                let ami = self.register(console).with_context(|| {
+                    Trouble::failed(format!("the bundle is at `{place}`, but no AMI"))
+                        .hint(format!("baler register {place} --name NAME"))
+                })?;
+                Ok(Made { place, packed, user, changed, ami })
+            }
+            Err(error) => {
+                sink.abandon(console);
+                Err(error)
+            }
+        }
+    }
+
+    /// Registers the bundle that was made, if that is wanted.
+    fn register(&self, console: &Console) -> anyhow::Result<Option<AmiId>> {
+        let (Some(register), Destination::S3(InS3 { aws, remote: Some(remote), .. })) =
+            (&self.register, &self.destination)
+        else {
+            return Ok(None);
+        };
+        let wanted = Wanted {
+            name: register.name.clone(),
+            location: self.destination.location(&self.manifest.name),
+            contents: &self.manifest,
+            layout: register.layout,
+        };
+        let registration = register.ami.registration(wanted)?;
+        let ec2 = ami::ec2(aws, Some(remote.bucket.region()))?;
+        aws.run(register.ami.register(&ec2, &registration, console)).map(Some)
+    }
+
+    /// Makes the parts, and the text of the manifest.
+    fn bundle(
+        &self,
+        input: Input,
+        sink: &mut Sink,
+        user: &PrivateKey,
+        console: &Console,
+    ) -> anyhow::Result<(String, Packed, usize)> {
+        let key = CipherKey::generate(&mut SysRng).context("making the image's key")?;
+        let iv = CipherIv::generate(&mut SysRng).context("making the image's key")?;
+        let (image, outcome) = input.into_image();
+        let mut image = Interruptible(image);
+        let (name, level, mtime, jobs) = (&self.manifest.name, self.level, self.mtime, self.jobs);
+        let options = PackOptions { name, key: &key, iv: &iv, level, mtime, jobs };
+        let progress = console.progress(format!("bundling {name}"), image.len());
+        let on_event = |event| {
+            if let Event::Image(bytes) = event {
+                progress.add(bytes);
+            }
+        };
+        let doing =
+            || format!("bundling `{}` into `{}`", self.image.display(), self.destination.place());
+        let packed =
+            pack(&mut image, &options, &mut Interruptible(sink), &on_event).with_context(doing)?;
+        drop(progress);
+        let changed = outcome.map_or(Ok(0), |outcome| outcome.tell(console))?;
+
+        let mut contents = self.manifest.clone();
+        contents.digest = packed.digest;
+        contents.size = packed.size;
+        contents.bundled_size = packed.bundled_size;
+        contents.parts.clone_from(&packed.parts);
+        contents.ec2_key = self.ec2.wrap(key.bytes(), &mut SysRng)?;
+        contents.ec2_iv = self.ec2.wrap(iv.bytes(), &mut SysRng)?;
+        contents.user_key = user.public().wrap(key.bytes(), &mut SysRng)?;
+        contents.user_iv = user.public().wrap(iv.bytes(), &mut SysRng)?;
+        let manifest = baler_manifest::write(&contents, Some(user), &mut SysRng)
+            .context("writing the manifest")?;
+        crate::interrupt::check()?;
+        Ok((manifest, packed, changed))
+    }
+
+    pub(super) fn print(&self, input: &mut Input, json: bool) -> anyhow::Result<Exit> {
+        let volume = match input {
+            Input::Volume(volume) => Some((volume.text(), volume.json())),
+            _ => None,
+        };
+        let image = input.image();
+        let data: u64 = image.extents().iter().map(|extent| extent.len).sum();
+        let most = bundled_size_bound(image);
+        let filename = baler_bundle::manifest_filename(&self.manifest.name);
+        let manifest = self.destination.place().join(&filename).to_string();
+        let user = self.user.as_ref().map(|user| user.path.display().to_string());
+        if json {
+            let mut plan = json!({
+                "image": self.image.to_string_lossy(), "size": image.len(), "data": data, "extents": image.extents().len(),
+                "manifest": manifest, "architecture": self.manifest.architecture,
+                "account": self.manifest.account, "bundled_size_at_most": most, "key": user, "ec2_key": self.ec2_name,
+            });
+            if let Some((_, volume)) = volume {
+                plan["volume"] = volume;
+            }
+            report::json(&plan)?;
+            return Ok(Exit::Done);
+        }
+        let user = user.unwrap_or_else(|| "none yet: one would be made".to_owned());
+        report::result(&format!(
+            "{}image         {} ({}, {} of data in {})\nmanifest      {}\narchitecture  {}\naccount       {}\n\
+             bundled size  at most {}\nkey           {}\nec2 key       {}\n",
+            volume.map(|(text, _)| text).unwrap_or_default(),
+            report::plain(&self.image.to_string_lossy()),
+            size(image.len()),
+            size(data),
+            report::count(image.extents().len(), "extent"),
+            report::plain(&manifest),
+            self.manifest.architecture,
+            self.manifest.account,
+            size(most),
+            report::plain(&user),
+            self.ec2_name,
+        ))?;
+        Ok(Exit::Done)
+    }
+}
+
+/// A bundle that was made.
+pub(super) struct Made {
+    place: Place,
+    packed: Packed,
+    user: PrivateKey,
+    /// How many files were not read as they were seen.
+    changed: usize,
+    ami: Option<AmiId>,
+}
+
+pub(super) fn tell(plan: &Plan, made: &Made, json: bool, console: &Console) -> anyhow::Result<()> {
+    let Made { place, packed, user, changed, ami } = made;
+    console.note(&format!(
+        "bundled {} into {}, {} together; EC2 opens it with its {} key",
+        size(packed.size),
+        report::count(packed.parts.len(), "part"),
+        size(packed.bundled_size),
+        plan.ec2_name,
+    ));
+    if !json {
+        report::place(place)?;
+        return ami.as_ref().map_or(Ok(()), |ami| report::result(&format!("{ami}\n")));
+    }
+    let parts: Vec<_> = packed
+        .parts
+        .iter()
+        .map(|part| json!({ "filename": part.filename, "sha1": part.digest.to_string() }))
+        .collect();
+    report::json(&json!({
+        "manifest": place.to_string(), "name": plan.manifest.name, "size": packed.size,
+        "bundled_size": packed.bundled_size, "sha1": packed.digest.to_string(), "parts": parts,
+        "key_fingerprint": user.public().fingerprint().to_string(), "ec2_key": plan.ec2_name, "changed": changed,
+        "ami": ami.as_ref().map(AmiId::as_str),
+    }))
+}

@@ -1,0 +1,356 @@
+//! `baler copy`: a bundle goes from one place to another.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use baler_bundle::{MAX_PART_LEN, PartSource};
+use baler_manifest::{Contents, Ec2Key};
+use baler_store::{Directory, Event, Put, Store, Upload, sha1_of};
+use bytes::Bytes;
+use getrandom::SysRng;
+use serde_json::json;
+
+use crate::aws::{Aws, AwsArgs, Remote};
+use crate::bundle::{Bundle, IN_FLIGHT, required_key};
+use crate::cmd::mapping;
+use crate::exit::{Exit, Trouble};
+use crate::interrupt;
+use crate::keys::{self, KeyArgs};
+use crate::output;
+use crate::place::{self, Place};
+use crate::report::{self, Console, Progress, size};
+use crate::target::TargetArgs;
+
+/// Copy a bundle: to S3, from S3, or from one bucket to another
+///
+/// What is there already is not sent again, so that the same command goes on where an interrupted one ended. Parts are
+/// compared with the manifest on the way, and the manifest comes last.
+///
+/// Prints the manifest's place.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    bundle: crate::args::BundleArg,
+
+    /// Where it goes: a directory, or s3://BUCKET/PREFIX
+    #[arg(value_name = "DEST", value_parser = place::place())]
+    destination: Place,
+
+    /// Another kernel to boot with, aki-…; the manifest is signed again
+    #[arg(long, value_name = "ID", value_parser = mapping::image_id, help_heading = "Manifest")]
+    kernel: Option<String>,
+
+    /// Another ramdisk to boot with, ari-…; the manifest is signed again
+    #[arg(long, value_name = "ID", value_parser = mapping::image_id, help_heading = "Manifest")]
+    ramdisk: Option<String>,
+
+    /// The certificate of the EC2 that will open it, for a cloud or a region whose key is not built in; the manifest is
+    /// signed again
+    #[arg(long, value_name = "FILE", help_heading = "Manifest")]
+    ec2_cert: Option<PathBuf>,
+
+    /// Overwrite another bundle of that name
+    #[arg(long, short)]
+    force: bool,
+
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    keys: KeyArgs,
+
+    #[command(flatten)]
+    target: TargetArgs,
+
+    #[command(flatten)]
+    aws: AwsArgs,
+}
+
+/// What was copied.
+#[derive(Default)]
+struct Copied {
+    sent: u64,
+    kept: u64,
+}
+
+impl Args {
+    pub(crate) fn run(self, console: &Console) -> anyhow::Result<Exit> {
+        let bundle = Bundle::read(&self.bundle.manifest, &self.aws, console)?;
+        if bundle.directory == self.destination {
+            return Err(
+                Trouble::usage(format!("the bundle is in `{}` already", self.destination)).into()
+            );
+        }
+        let aws = match &bundle.remote {
+            Some((aws, _)) => aws.clone(),
+            None => Arc::new(Aws::connect(&self.aws, console)?),
+        };
+        let (target, store): (_, Arc<dyn Store>) = match &self.destination {
+            Place::Path(path) => (None, Arc::new(Directory::new(path.clone()))),
+            Place::S3(place) => {
+                let region = self.aws.region.as_deref();
+                let prepared = async {
+                    let dry_run = self.dry_run;
+                    let bucket = self.target.prepare(&aws, place, region, dry_run, console).await?;
+                    Ok(bucket.map(|bucket| aws.at(place, bucket)))
+                };
+                let Some(remote) = aws.run(prepared)? else { return self.print(&bundle, false) };
+                let store = remote.store.clone();
+                (Some(remote), store)
+            }
+        };
+        let manifest = self.manifest(&bundle, target.as_ref(), console)?;
+        if self.dry_run {
+            return self.print(&bundle, manifest.is_some());
+        }
+        let is_new = match &self.destination {
+            Place::Path(path) => output::make_directory(path)?,
+            Place::S3(_) => false,
+        };
+        let is_rewritten = manifest.is_some();
+        let text = manifest.unwrap_or_else(|| bundle.manifest.text().to_owned());
+        let copied = self.copy(&aws, &bundle, store, text, console).inspect_err(|_| {
+            if let (true, Place::Path(path)) = (is_new, &self.destination) {
+                // As far as it can be undone: a directory that is not empty stays.
+                let _ = std::fs::remove_dir(path);
+            }
+        })?;
+        self.tell(&bundle, &copied, is_rewritten, console)
+    }
+
+    /// The manifest for the target, if it is not the one of the source.
+    fn manifest(
+        &self,
+        bundle: &Bundle,
+        target: Option<&Remote>,
+        console: &Console,
+    ) -> anyhow::Result<Option<String>> {
+        let from = bundle.remote.as_ref().map(|(_, remote)| remote.bucket.region());
+        let to = target.map(|remote| remote.bucket.region());
+        let other_key = match (from, to) {
+            (Some(from), Some(to)) if from != to => {
+                let name = |region| Ec2Key::for_region(region).map(Ec2Key::name).ok();
+                name(from) != name(to)
+            }
+            _ => false,
+        };
+        let is_same = !other_key && self.ec2_cert.is_none();
+        if is_same && self.kernel.is_none() && self.ramdisk.is_none() {
+            return Ok(None);
+        }
+        let user = required_key(&self.keys, console)
+            .context(Trouble::usage("the manifest has to be written anew, and signed"))?;
+        let opened = bundle.open(&user, self.keys.certificate()?)?;
+        let mut contents: Contents = bundle.manifest.contents().clone();
+        if !is_same {
+            let region = to.map(str::to_owned).filter(|_| self.ec2_cert.is_none());
+            let (ec2, name) = keys::ec2_key(self.ec2_cert.clone(), region)?;
+            contents.ec2_key = ec2.wrap(opened.key.bytes(), &mut SysRng)?;
+            contents.ec2_iv = ec2.wrap(opened.iv.bytes(), &mut SysRng)?;
+            console.note(&format!("the copy is for EC2's {name} key"));
+        }
+        contents.user_key = user.key.public().wrap(opened.key.bytes(), &mut SysRng)?;
+        contents.user_iv = user.key.public().wrap(opened.iv.bytes(), &mut SysRng)?;
+        contents.kernel_id = self.kernel.clone().or(contents.kernel_id);
+        contents.ramdisk_id = self.ramdisk.clone().or(contents.ramdisk_id);
+        let text = baler_manifest::write(&contents, Some(&user.key), &mut SysRng)
+            .context("writing the manifest")?;
+        Ok(Some(text))
+    }
+
+    fn copy(
+        &self,
+        aws: &Aws,
+        bundle: &Bundle,
+        store: Arc<dyn Store>,
+        manifest: String,
+        console: &Console,
+    ) -> anyhow::Result<Copied> {
+        let contents = bundle.manifest.contents();
+        let doing = || format!("copying `{}` to `{}`", bundle.place, self.destination);
+        let filename = bundle.filename()?;
+        let data = Bytes::from(manifest);
+        let put = Put { sha1: sha1_of(&data), acl: self.target.acl, overwrite: self.force };
+        let present = aws
+            .run(async {
+                let old = store.head(filename).await?;
+                match old {
+                    Some(old) if !old.is(&data, &put.sha1) && !self.force => {
+                        let there = self.destination.join(filename);
+                        return Err(Trouble::failed(format!("`{there}` is another bundle"))
+                            .hint("pass --force to overwrite it, or name another place")
+                            .into());
+                    }
+                    // At no time does a manifest stand beside parts that are not its own.
+                    Some(old) if !old.is(&data, &put.sha1) => store.delete(filename).await?,
+                    _ => {}
+                }
+                // Who may not list looks at each.
+                let listed = store.list("").await.ok();
+                Ok(listed.map(|found| found.into_iter().map(|entry| entry.name).collect()))
+            })
+            .with_context(doing)?;
+        let progress =
+            console.progress(format!("copying {}", contents.name), contents.bundled_size);
+        let copied =
+            self.parts(aws, bundle, store.clone(), present, progress).with_context(doing)?;
+        let last = async { Ok(store.put(filename, data.clone(), &put).await?) };
+        aws.run(last).with_context(doing)?;
+        Ok(copied)
+    }
+
+    /// Copies the parts: within a service without moving them through this machine.
+    fn parts(
+        &self,
+        aws: &Aws,
+        bundle: &Bundle,
+        store: Arc<dyn Store>,
+        present: Option<BTreeSet<String>>,
+        progress: Progress,
+    ) -> anyhow::Result<Copied> {
+        let contents = bundle.manifest.contents();
+        let within = bundle.remote.as_ref().map(|(_, remote)| &remote.store).filter(|from| {
+            let service = |store: &Arc<dyn Store>| store.source("").service;
+            service(from) == service(&store)
+        });
+        if let Some(from) = within {
+            return aws.run(copy_within(
+                contents,
+                from,
+                &store,
+                self.target.acl,
+                self.force,
+                progress,
+            ));
+        }
+        let progress = Arc::new(progress);
+        let counts = Arc::new(std::sync::Mutex::new(Copied::default()));
+        let (shown, counted) = (progress.clone(), counts.clone());
+        let on_event = Arc::new(move |event| {
+            let mut counts = counted.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let (Event::Sent(len) | Event::Kept(len)) = event;
+            match event {
+                Event::Sent(_) => counts.sent += len,
+                Event::Kept(_) => counts.kept += len,
+            }
+            shown.add(len);
+        });
+        let mut upload = Upload::new(store, IN_FLIGHT, present, on_event);
+        let source = bundle.parts();
+        for (index, part) in contents.parts.iter().enumerate() {
+            interrupt::check()?;
+            let name = &part.filename;
+            let data =
+                source.get(name).with_context(|| format!("reading part {index} (`{name}`)"))?;
+            let sha1 = sha1_of(&data);
+            if sha1 != *part.digest.bytes() {
+                let what = format!(
+                    "part {index} (`{name}`) is not what the manifest says; no damaged bundle is copied"
+                );
+                return Err(Trouble::mismatch(what)
+                    .hint("`baler verify` names all that is wrong")
+                    .into());
+            }
+            let put = Put { sha1, acl: self.target.acl, overwrite: self.force };
+            aws.run(async { Ok(upload.put(name.clone(), data.into(), put).await?) })?;
+        }
+        aws.run(async { Ok(upload.finish().await?) })?;
+        let mut counts = counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Ok(std::mem::take(&mut *counts))
+    }
+
+    fn print(&self, bundle: &Bundle, is_rewritten: bool) -> anyhow::Result<Exit> {
+        let contents = bundle.manifest.contents();
+        let there = self.destination.join(bundle.filename()?);
+        if self.json {
+            report::json(&json!({
+                "from": bundle.place.to_string(), "to": there.to_string(), "parts": contents.parts.len(),
+                "bundled_size": contents.bundled_size, "manifest_rewritten": is_rewritten,
+            }))?;
+        } else {
+            let manifest = if is_rewritten { "written anew and signed" } else { "as it is" };
+            report::result(&format!(
+                "from      {}\nto        {}\nparts     {}, {} together\nmanifest  {manifest}\n",
+                report::plain(&bundle.place.to_string()),
+                report::plain(&there.to_string()),
+                contents.parts.len(),
+                size(contents.bundled_size),
+            ))?;
+        }
+        Ok(Exit::Done)
+    }
+
+    fn tell(
+        &self,
+        bundle: &Bundle,
+        copied: &Copied,
+        is_rewritten: bool,
+        console: &Console,
+    ) -> anyhow::Result<Exit> {
+        let there = self.destination.join(bundle.filename()?);
+        let parts = report::count(bundle.manifest.contents().parts.len(), "part");
+        let kept = match copied.kept {
+            0 => String::new(),
+            kept => format!("; {} were there already", size(kept)),
+        };
+        console.note(&format!("copied {parts}, {}{kept}", size(copied.sent)));
+        if self.json {
+            report::json(&json!({
+                "manifest": there.to_string(), "sent": copied.sent, "kept": copied.kept,
+                "manifest_rewritten": is_rewritten,
+            }))?;
+        } else {
+            report::place(&there)?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// Lets the service copy, some objects at a time, and looks at what came of it.
+async fn copy_within(
+    contents: &Contents,
+    from: &Arc<dyn Store>,
+    to: &Arc<dyn Store>,
+    acl: baler_store::Acl,
+    overwrite: bool,
+    progress: Progress,
+) -> anyhow::Result<Copied> {
+    let mut tasks = tokio::task::JoinSet::new();
+    let mut copied = Copied::default();
+    let mut parts = contents.parts.iter();
+    loop {
+        while tasks.len() < IN_FLIGHT
+            && let Some(part) = parts.next()
+        {
+            let (from, to, name) = (from.clone(), to.clone(), part.filename.clone());
+            let put = Put { sha1: *part.digest.bytes(), acl, overwrite };
+            tasks.spawn(async move {
+                to.copy(&from.source(&name), &name, &put).await?;
+                let meta = to.head(&name).await?;
+                let len = meta.as_ref().map_or(0, |meta| meta.len);
+                if meta.and_then(|meta| meta.sha1).is_none() {
+                    // A service that keeps no digests: the bytes have to tell.
+                    let data = to.get(&name, None, MAX_PART_LEN as u64).await?;
+                    if sha1_of(&data) != put.sha1 {
+                        return Err(Trouble::mismatch(format!(
+                            "the copy of `{name}` is not what the manifest says"
+                        ))
+                        .into());
+                    }
+                }
+                anyhow::Ok(len)
+            });
+        }
+        let Some(done) = tasks.join_next().await else { return Ok(copied) };
+        let len = done.context("waiting for a copy")??;
+        copied.sent += len;
+        progress.add(len);
+    }
+}

@@ -1,0 +1,148 @@
+//! `baler images`: the AMIs that there are.
+
+use baler_ec2::{AmiId, Image, ImageVolume, Query};
+use serde_json::{Value, json};
+
+use crate::ami;
+use crate::aws::{Aws, AwsArgs};
+use crate::exit::Exit;
+use crate::place;
+use crate::report::{self, Console, plain};
+
+/// List AMIs: your own, or those that are named
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only these, ami-…, whoever owns them
+    amis: Vec<AmiId>,
+
+    /// Only those that were registered from this bundle
+    #[arg(long, value_name = "s3://…", value_parser = place::location)]
+    bundle: Option<baler_store::Location>,
+
+    /// Only those with that root device
+    #[arg(long, value_name = "TYPE", value_parser = ["instance-store", "ebs"])]
+    root: Option<String>,
+
+    /// Only those of that name; * and ? stand for other characters
+    #[arg(long)]
+    name: Option<String>,
+
+    /// Whose: self, amazon, an account; may be repeated
+    #[arg(long, default_value = "self")]
+    owner: Vec<String>,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    aws: AwsArgs,
+}
+
+impl Args {
+    pub(crate) fn run(self, console: &Console) -> anyhow::Result<Exit> {
+        let aws = Aws::connect(&self.aws, console)?;
+        let ec2 = ami::ec2(&aws, None)?;
+        let owners = if self.amis.is_empty() { self.owner } else { Vec::new() };
+        let mut query =
+            Query { ids: self.amis, owners, include_disabled: true, ..Query::default() };
+        if let Some(bundle) = &self.bundle {
+            query = query.filter("manifest-location", bundle.path());
+        }
+        if let Some(root) = self.root {
+            query = query.filter("root-device-type", root);
+        }
+        if let Some(name) = self.name {
+            query = query.filter("name", name);
+        }
+        let mut images = aws.run(async { Ok(ec2.images(&query, &ami::tell(*console)).await?) })?;
+        images.sort_by(|one, other| (&one.created, &one.id).cmp(&(&other.created, &other.id)));
+        if self.json {
+            report::json(&Value::Array(images.iter().map(as_json).collect()))?;
+        } else if images.is_empty() {
+            console.note(&format!("there are none in {}", ec2.region()));
+        } else {
+            report::result(&table(&images))?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+const HEAD: [&str; 7] = ["AMI", "STATE", "CREATED", "ARCH", "TYPE", "ROOT", "NAME"];
+
+/// Columns as wide as what is in them; the manifest in a line of its own.
+fn table(images: &[Image]) -> String {
+    let text = |value: &Option<String>| plain(value.as_deref().unwrap_or("-"));
+    let rows: Vec<[String; 7]> = images
+        .iter()
+        .map(|image| {
+            let state = if image.public {
+                format!("{}, public", text(&image.state))
+            } else {
+                text(&image.state)
+            };
+            [
+                image.id.to_string(),
+                state,
+                text(&image.created).chars().take(19).collect(),
+                text(&image.architecture),
+                text(&image.virtualization_type),
+                text(&image.root_device_type),
+                text(&image.name),
+            ]
+        })
+        .collect();
+    let head = HEAD.map(str::to_owned);
+    let width = |column: usize| {
+        std::iter::once(&head)
+            .chain(&rows)
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: [usize; 7] = std::array::from_fn(width);
+    let line = |row: &[String; 7]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    let mut lines = line(&head);
+    for (row, image) in rows.iter().zip(images) {
+        lines += &line(row);
+        if let Some(location) = image.location.as_ref().filter(|_| image.is_s3_backed()) {
+            lines += &format!("  s3://{}\n", plain(location));
+        }
+        if let Some(reason) = &image.state_reason {
+            lines += &format!("  {}\n", plain(reason));
+        }
+    }
+    lines
+}
+
+fn as_json(image: &Image) -> Value {
+    let mappings: Vec<_> = image
+        .mappings
+        .iter()
+        .map(|mapping| {
+            let device = &mapping.device;
+            match &mapping.volume {
+                ImageVolume::Virtual(name) => json!({ "device": device, "virtual_name": name }),
+                ImageVolume::Ebs { snapshot, .. } => {
+                    json!({ "device": device, "snapshot": snapshot })
+                }
+                _ => json!({ "device": device }),
+            }
+        })
+        .collect();
+    let tags: serde_json::Map<_, _> =
+        image.tags.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))).collect();
+    json!({
+        "ami": image.id.as_str(), "name": image.name, "description": image.description, "manifest": image.location,
+        "state": image.state, "state_reason": image.state_reason, "owner": image.owner, "public": image.public,
+        "architecture": image.architecture, "virtualization": image.virtualization_type,
+        "root_device_type": image.root_device_type, "root_device": image.root_device_name,
+        "kernel": image.kernel, "ramdisk": image.ramdisk, "created": image.created, "deprecated": image.deprecated,
+        "ena": image.ena, "sriov": image.sriov, "imds_support": image.imds_support, "boot_mode": image.boot_mode,
+        "platform": image.platform_details, "source_ami": image.source_image, "source_region": image.source_region,
+        "mappings": mappings, "product_codes": image.product_codes, "tags": tags,
+    })
+}

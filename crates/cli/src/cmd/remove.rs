@@ -1,0 +1,229 @@
+//! `baler remove`: a bundle is deleted, and nothing else.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::Context;
+use baler_bundle::manifest_filename;
+use baler_store::{Directory, Location, Store};
+use serde_json::json;
+
+use crate::aws::{Aws, AwsArgs};
+use crate::bundle::{Bundle, IN_FLIGHT};
+use crate::exit::{Exit, Trouble};
+use crate::interrupt;
+use crate::place::{self, Place};
+use crate::report::{self, Console};
+
+/// Delete a bundle: its manifest first, then exactly the parts that it lists
+///
+/// The AMI that was registered from it, if there is one, no longer starts then: `baler deregister` first.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The bundle: its manifest; with --prefix, the place that bundles without a manifest are in
+    #[arg(value_name = "BUNDLE", value_parser = place::place())]
+    bundle: Place,
+
+    /// Delete the parts of the bundle of that name, and its manifest if there is one, without reading it
+    #[arg(long, value_name = "NAME")]
+    prefix: Option<String>,
+
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+
+    /// Print what would be deleted, and delete nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Print what was deleted as JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    aws: AwsArgs,
+}
+
+/// What will be deleted, in this order.
+pub(super) struct Plan {
+    aws: Arc<Aws>,
+    store: Arc<dyn Store>,
+    pub(super) directory: Place,
+    names: Vec<String>,
+    is_versioned: bool,
+}
+
+impl Args {
+    pub(crate) fn run(self, console: &Console) -> anyhow::Result<Exit> {
+        let plan = match &self.prefix {
+            None => self.listed(console)?,
+            Some(prefix) => self.found(prefix, console)?,
+        };
+        if plan.names.is_empty() {
+            return Err(Trouble::failed(format!(
+                "there is nothing of that name in `{}`",
+                plan.directory
+            ))
+            .into());
+        }
+        plan.warn(console);
+        if self.dry_run {
+            return self.tell(&plan, "would delete", console);
+        }
+        if !self.yes && !ask(&plan, console)? {
+            return Err(Trouble::failed("nothing was deleted").into());
+        }
+        plan.delete().with_context(|| format!("deleting from `{}`", plan.directory))?;
+        self.tell(&plan, "deleted", console)
+    }
+
+    /// What a manifest lists.
+    fn listed(&self, console: &Console) -> anyhow::Result<Plan> {
+        let bundle = Bundle::read(&self.bundle, &self.aws, console)?;
+        match &bundle.remote {
+            Some(_) => Plan::of_bundle(bundle),
+            None => {
+                let names = names(&bundle)?;
+                self.here(bundle.directory, names, console)
+            }
+        }
+    }
+
+    /// What looks like a bundle of that name.
+    fn found(&self, prefix: &str, console: &Console) -> anyhow::Result<Plan> {
+        baler_manifest::check_name(prefix)
+            .with_context(|| Trouble::usage(format!("`{prefix}` cannot be a bundle's name")))?;
+        let directory = self.bundle.clone();
+        let mut plan = match &directory {
+            Place::Path(_) => self.here(directory, Vec::new(), console)?,
+            Place::S3(place) => {
+                let aws = Arc::new(Aws::connect(&self.aws, console)?);
+                let (remote, is_versioned) = aws.run(async {
+                    let remote = aws.open(place).await?;
+                    let is_versioned = remote.bucket.is_versioned().await == Some(true);
+                    Ok((remote, is_versioned))
+                })?;
+                let store = remote.store.clone();
+                Plan { aws, store, directory, names: Vec::new(), is_versioned }
+            }
+        };
+        let (manifest, part) = (manifest_filename(prefix), format!("{prefix}.part."));
+        let listed = plan.aws.run(async { Ok(plan.store.list(prefix).await?) });
+        let listed = listed.with_context(|| format!("looking into `{}`", plan.directory))?;
+        let is_index = |index: &str| !index.is_empty() && index.bytes().all(|c| c.is_ascii_digit());
+        let names: BTreeSet<_> = listed.into_iter().map(|entry| entry.name).collect();
+        let parts = names.iter().filter(|name| name.strip_prefix(&part).is_some_and(is_index));
+        plan.names = names.get(&manifest).into_iter().chain(parts).cloned().collect();
+        Ok(plan)
+    }
+
+    fn here(
+        &self,
+        directory: Place,
+        names: Vec<String>,
+        console: &Console,
+    ) -> anyhow::Result<Plan> {
+        let aws = Arc::new(Aws::connect(&self.aws, console)?);
+        let path = directory.path().unwrap_or(std::path::Path::new(".")).to_owned();
+        Ok(Plan {
+            aws,
+            store: Arc::new(Directory::new(path)),
+            directory,
+            names,
+            is_versioned: false,
+        })
+    }
+
+    fn tell(&self, plan: &Plan, did: &str, console: &Console) -> anyhow::Result<Exit> {
+        let places = plan.places();
+        if self.json {
+            let names: Vec<_> = places.iter().map(ToString::to_string).collect();
+            report::json(
+                &json!({ "deleted": names, "dry_run": self.dry_run, "versioned": plan.is_versioned }),
+            )?;
+        } else {
+            places.iter().try_for_each(report::place)?;
+        }
+        console.note(&format!("{did} {}", report::count(places.len(), "file")));
+        Ok(Exit::Done)
+    }
+}
+
+/// A bundle's files, the manifest first.
+fn names(bundle: &Bundle) -> anyhow::Result<Vec<String>> {
+    let parts = bundle.manifest.contents().parts.iter().map(|part| part.filename.clone());
+    Ok(std::iter::once(bundle.filename()?.to_owned()).chain(parts).collect())
+}
+
+impl Plan {
+    /// What the manifest at a place in S3 lists.
+    pub(super) fn of_manifest(
+        aws: &Arc<Aws>,
+        place: &Location,
+        console: &Console,
+    ) -> anyhow::Result<Plan> {
+        let bundle = Bundle::read_with(&Place::S3(place.clone()), || Ok(aws.clone()))?;
+        let plan = Plan::of_bundle(bundle)?;
+        plan.warn(console);
+        Ok(plan)
+    }
+
+    fn of_bundle(bundle: Bundle) -> anyhow::Result<Plan> {
+        let (names, directory) = (names(&bundle)?, bundle.directory.clone());
+        let Some((aws, remote)) = bundle.remote else {
+            return Err(Trouble::failed(format!("`{directory}` is not in S3")).into());
+        };
+        let is_versioned =
+            aws.run(async { Ok(remote.bucket.is_versioned().await == Some(true)) })?;
+        Ok(Plan { aws, store: remote.store, directory, names, is_versioned })
+    }
+
+    fn warn(&self, console: &Console) {
+        if self.is_versioned {
+            console.warn(
+                "the bucket keeps versions: what is deleted is only hidden, and goes on costing, until its versions are deleted too",
+            );
+        }
+    }
+
+    /// Where the files are that will be deleted.
+    pub(super) fn places(&self) -> Vec<Place> {
+        self.names.iter().map(|name| self.directory.join(name)).collect()
+    }
+
+    /// The first alone, and then the others, some at a time.
+    pub(super) fn delete(&self) -> anyhow::Result<()> {
+        let Some((first, rest)) = self.names.split_first() else { return Ok(()) };
+        self.aws.run(async {
+            self.store.delete(first).await?;
+            let mut tasks = tokio::task::JoinSet::new();
+            for name in rest {
+                interrupt::check()?;
+                if tasks.len() >= IN_FLIGHT
+                    && let Some(done) = tasks.join_next().await
+                {
+                    done.context("waiting")??;
+                }
+                let (store, name) = (self.store.clone(), name.clone());
+                tasks.spawn(async move { anyhow::Ok(store.delete(&name).await?) });
+            }
+            while let Some(done) = tasks.join_next().await {
+                done.context("waiting")??;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Asks whether all that is to go.
+fn ask(plan: &Plan, console: &Console) -> anyhow::Result<bool> {
+    let files = report::count(plan.names.len(), "file");
+    for place in plan.places() {
+        console.note(&format!("  {place}"));
+    }
+    console.confirm(&format!("delete {files} for ever?"))?.ok_or_else(|| {
+        Trouble::usage(format!("deleting {files} from `{}` has to be confirmed", plan.directory))
+            .hint("pass --yes; --dry-run lists them")
+            .into()
+    })
+}

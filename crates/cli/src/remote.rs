@@ -1,0 +1,140 @@
+//! The parts of a bundle on their way to S3 and from there.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::sync::Arc;
+
+use baler_bundle::{MAX_PART_LEN, PartSink, PartSource, SealedPart};
+use baler_manifest::Contents;
+use baler_store::{Acl, Download, Put, Store, Upload, sha1_of};
+use bytes::Bytes;
+use tokio::runtime::Handle;
+
+use crate::aws::interrupted;
+
+/// Waits on a thread that is not the network's.
+fn wait<T>(
+    handle: &Handle,
+    work: impl Future<Output = Result<T, baler_store::Error>>,
+) -> io::Result<T> {
+    handle.block_on(async {
+        tokio::select! {
+            result = work => result.map_err(io::Error::other),
+            () = interrupted() => Err(io::Error::other("interrupted")),
+        }
+    })
+}
+
+/// Parts that lie in a store; those that come next are read ahead.
+pub(crate) struct RemoteParts {
+    handle: Handle,
+    store: Arc<dyn Store>,
+    download: Download,
+    digests: HashMap<String, [u8; 20]>,
+}
+
+impl RemoteParts {
+    pub(crate) fn new(
+        handle: Handle,
+        store: Arc<dyn Store>,
+        contents: &Contents,
+        jobs: usize,
+    ) -> RemoteParts {
+        let names = contents.parts.iter().map(|part| part.filename.clone()).collect();
+        let digests =
+            contents.parts.iter().map(|part| (part.filename.clone(), *part.digest.bytes()));
+        // Within the runtime: reading ahead begins tasks.
+        let download = Download::new(store.clone(), names, jobs, MAX_PART_LEN as u64);
+        RemoteParts { handle, download, digests: digests.collect(), store }
+    }
+}
+
+impl PartSource for RemoteParts {
+    fn get(&self, filename: &str) -> io::Result<Vec<u8>> {
+        wait(&self.handle, async {
+            let data = self.download.get(filename).await?;
+            // A bit may have turned on the way: what is wrong is read once more before it is called wrong.
+            let data = match self.digests.get(filename) {
+                Some(digest) if *digest != sha1_of(&data) => {
+                    self.store.get(filename, None, MAX_PART_LEN as u64).await?
+                }
+                _ => data,
+            };
+            Ok(data.into())
+        })
+    }
+}
+
+/// A new bundle on its way into a store: parts, several at a time, and last of all the manifest.
+pub(crate) struct RemoteSink {
+    handle: Handle,
+    store: Arc<dyn Store>,
+    upload: Option<Upload>,
+    acl: Acl,
+    overwrite: bool,
+    names: Vec<String>,
+}
+
+impl RemoteSink {
+    pub(crate) fn new(
+        handle: Handle,
+        store: Arc<dyn Store>,
+        jobs: usize,
+        acl: Acl,
+        overwrite: bool,
+    ) -> RemoteSink {
+        let upload = Upload::new(store.clone(), jobs, Some(BTreeSet::new()), Arc::new(|_| {}));
+        RemoteSink { handle, store, upload: Some(upload), acl, overwrite, names: Vec::new() }
+    }
+
+    /// Waits until all parts have arrived, and then puts the manifest. Then those of `stale` go that are no longer of
+    /// this bundle; gives those that could not be removed.
+    pub(crate) fn commit(
+        &mut self,
+        filename: &str,
+        manifest: String,
+        stale: &[String],
+    ) -> io::Result<Vec<String>> {
+        if let Some(upload) = self.upload.take() {
+            wait(&self.handle, upload.finish())?;
+        }
+        let data = Bytes::from(manifest);
+        let put = Put { sha1: sha1_of(&data), acl: self.acl, overwrite: self.overwrite };
+        wait(&self.handle, self.store.put(filename, data, &put))?;
+        // From here on they belong to a bundle.
+        let names = std::mem::take(&mut self.names);
+        let stale = stale.iter().filter(|name| *name != filename && !names.contains(name));
+        Ok(self.remove(stale.cloned().collect()))
+    }
+
+    /// Removes the parts of a bundle that has come to nothing, as far as that goes; how many could not be.
+    pub(crate) fn undo(&mut self) -> usize {
+        // What is on its way is called off.
+        self.upload = None;
+        let names = std::mem::take(&mut self.names);
+        self.remove(names).len()
+    }
+
+    fn remove(&self, names: Vec<String>) -> Vec<String> {
+        self.handle.block_on(async {
+            let mut left = Vec::new();
+            for name in names {
+                if self.store.delete(&name).await.is_err() {
+                    left.push(name);
+                }
+            }
+            left
+        })
+    }
+}
+
+impl PartSink for RemoteSink {
+    fn put(&mut self, part: SealedPart) -> io::Result<()> {
+        let put = Put { sha1: *part.digest.bytes(), acl: self.acl, overwrite: self.overwrite };
+        let Some(upload) = &mut self.upload else {
+            return Err(io::Error::other("the bundle is complete"));
+        };
+        self.names.push(part.filename.clone());
+        wait(&self.handle, upload.put(part.filename, part.data.into(), put))
+    }
+}

@@ -1,0 +1,91 @@
+//! The one interface.
+
+use std::fmt::Debug;
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::{Acl, Entry, Error, Meta, Put, Source};
+
+/// Named objects that somebody keeps.
+///
+/// A name is relative to the store's place and has no `..` in it. Objects are small enough to be held in memory whole.
+#[async_trait]
+pub trait Store: Debug + Send + Sync {
+    /// Where an object is, as people write it.
+    fn address(&self, name: &str) -> String;
+
+    /// Where an object is, for [`copy`](Store::copy).
+    fn source(&self, name: &str) -> Source;
+
+    /// Keeps an object; it appears whole or not at all. To put what is there already is a success.
+    ///
+    /// # Errors
+    /// `Exists` for another object of that name that may not be overwritten, `Mismatch` if what arrived has another digest.
+    async fn put(&self, name: &str, data: Bytes, put: &Put) -> Result<(), Error>;
+
+    /// Reads an object, or these bytes of it.
+    ///
+    /// # Errors
+    /// `NotFound`; `TooLarge` for more than `most` bytes, before they are read.
+    async fn get(&self, name: &str, range: Option<Range<u64>>, most: u64) -> Result<Bytes, Error>;
+
+    /// What is known of an object; `None` if there is none.
+    async fn head(&self, name: &str) -> Result<Option<Meta>, Error>;
+
+    /// All objects whose names begin so, in the order of their names.
+    async fn list(&self, prefix: &str) -> Result<Vec<Entry>, Error>;
+
+    /// Removes an object. That there is none is a success.
+    async fn delete(&self, name: &str) -> Result<(), Error>;
+
+    /// Copies an object of the same service without moving its bytes through this machine.
+    ///
+    /// # Errors
+    /// `Unsupported` for an object of another service; else as [`put`](Store::put).
+    async fn copy(&self, from: &Source, name: &str, put: &Put) -> Result<(), Error>;
+
+    /// Sets who may read an object.
+    async fn grant(&self, name: &str, acl: Acl) -> Result<(), Error>;
+}
+
+#[async_trait]
+impl<S: Store + ?Sized> Store for Arc<S> {
+    fn address(&self, name: &str) -> String {
+        (**self).address(name)
+    }
+
+    fn source(&self, name: &str) -> Source {
+        (**self).source(name)
+    }
+
+    async fn put(&self, name: &str, data: Bytes, put: &Put) -> Result<(), Error> {
+        (**self).put(name, data, put).await
+    }
+
+    async fn get(&self, name: &str, range: Option<Range<u64>>, most: u64) -> Result<Bytes, Error> {
+        (**self).get(name, range, most).await
+    }
+
+    async fn head(&self, name: &str) -> Result<Option<Meta>, Error> {
+        (**self).head(name).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<Entry>, Error> {
+        (**self).list(prefix).await
+    }
+
+    async fn delete(&self, name: &str) -> Result<(), Error> {
+        (**self).delete(name).await
+    }
+
+    async fn copy(&self, from: &Source, name: &str, put: &Put) -> Result<(), Error> {
+        (**self).copy(from, name, put).await
+    }
+
+    async fn grant(&self, name: &str, acl: Acl) -> Result<(), Error> {
+        (**self).grant(name, acl).await
+    }
+}
