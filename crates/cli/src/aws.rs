@@ -9,9 +9,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::timeout::TimeoutConfig;
-use baler_store::{
-    Bucket, Connection, Found, Location, Patience, Renew, Retry, S3, Store, Wrapped,
-};
+use baler_store::{Bucket, Connection, Location, Patience, Renew, Retry, S3, Store, Wrapped};
 use base64ct::{Base64, Encoding as _};
 
 use crate::exit::Trouble;
@@ -113,7 +111,10 @@ impl Aws {
         self.run(async {
             let region = self.config.region().cloned().or(Some(Region::from_static("us-east-1")));
             let config = self.config.clone().into_builder().region(region).build();
-            let found = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await;
+            let asking = aws_sdk_sts::Client::new(&config).get_caller_identity().send();
+            let found = tokio::time::timeout(self.stall, asking).await;
+            let found = found
+                .map_err(|_| anyhow!("asking whose the credentials are: there is no answer"))?;
             // The service's own words, which have no secret in them.
             let found = found
                 .map_err(|error| anyhow!("{}", aws_sdk_sts::error::DisplayErrorContext(error)));
@@ -155,7 +156,7 @@ impl Aws {
     }
 
     /// Finds the bucket, wherever it is.
-    pub(crate) async fn find(&self, bucket: &str) -> anyhow::Result<Found> {
+    pub(crate) async fn find(&self, bucket: &str) -> anyhow::Result<Option<Bucket>> {
         Ok(self.retry().run(|| self.connection.find(bucket)).await?)
     }
 
@@ -181,13 +182,12 @@ impl Aws {
     /// Above all that there is no such bucket.
     pub(crate) async fn open(&self, place: &Location) -> anyhow::Result<Remote> {
         match self.find(&place.bucket).await? {
-            Found::Here(bucket) => Ok(self.at(place, bucket)),
-            Found::Absent => Err(Trouble::refused(format!(
-                "there is no bucket `{}`",
-                place.bucket
-            ))
-            .hint("check its name, and whether the credentials are of the account that you mean")
-            .into()),
+            Some(bucket) => Ok(self.at(place, bucket)),
+            None => Err(Trouble::refused(format!("there is no bucket `{}`", place.bucket))
+                .hint(
+                    "check its name, and whether the credentials are of the account that you mean",
+                )
+                .into()),
         }
     }
 }

@@ -234,6 +234,16 @@ impl Bundle {
     }
 }
 
+/// What all of these names begin with: a listing need not go further.
+pub(crate) fn common_start<'a>(mut names: impl Iterator<Item = &'a str>) -> &'a str {
+    let first = names.next().unwrap_or_default();
+    names.fold(first, |start, name| {
+        let same = start.char_indices().zip(name.chars()).take_while(|((_, a), b)| a == b);
+        let len = same.last().map_or(0, |((at, c), _)| at + c.len_utf8());
+        &start[..len]
+    })
+}
+
 /// Whether two paths lead to the same file.
 pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
     let id = |path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
@@ -247,4 +257,22 @@ pub(crate) fn required_key(keys: &KeyArgs, console: &Console) -> anyhow::Result<
             .hint("pass --key, or set EC2_PRIVATE_KEY")
             .into()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::common_start;
+
+    #[test]
+    fn names_begin_alike() {
+        for (names, start) in [
+            (&["a.part.0", "a.part.1"][..], "a.part."),
+            (&["größe", "grün"], "gr"),
+            (&["a", "b"], ""),
+            (&["only"], "only"),
+            (&[], ""),
+        ] {
+            assert_eq!(common_start(names.iter().copied()), start);
+        }
+    }
 }

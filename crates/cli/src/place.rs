@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::exit::Trouble;
 use baler_store::Location;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
@@ -45,6 +46,18 @@ impl Place {
                 let (above, name) = location.split();
                 (!name.is_empty()).then(|| (Place::S3(above), name.to_owned()))
             }
+        }
+    }
+
+    /// Refuses a manifest where a place for bundles is meant.
+    pub(crate) fn check_not_manifest(&self) -> anyhow::Result<()> {
+        match self {
+            Place::S3(location) if location.key.ends_with(".manifest.xml") => {
+                Err(Trouble::usage(format!("`{self}` names a manifest, not a place for a bundle"))
+                    .hint(format!("name the place it goes to: `{}`", location.split().0))
+                    .into())
+            }
+            _ => Ok(()),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Where new bundles go in S3: a bucket that is there, or is made, and that EC2 can read from.
 
-use baler_store::{Acl, Bucket, Found, Location};
+use baler_store::{Acl, Bucket, Location};
 
 use crate::aws::Aws;
 use crate::exit::Trouble;
@@ -37,8 +37,8 @@ impl TargetArgs {
     ) -> anyhow::Result<Option<Bucket>> {
         let name = &place.bucket;
         let bucket = match aws.find(name).await? {
-            Found::Here(bucket) => bucket,
-            Found::Absent if self.create_bucket => {
+            Some(bucket) => bucket,
+            None if self.create_bucket => {
                 baler_store::check_new_name(name).map_err(Trouble::usage)?;
                 if dry_run {
                     console.note(&format!("would make the bucket `{name}`"));
@@ -48,7 +48,7 @@ impl TargetArgs {
                 console.note(&format!("made the bucket `{name}` in {}", bucket.region()));
                 return Ok(Some(bucket));
             }
-            Found::Absent => {
+            None => {
                 return Err(Trouble::refused(format!("there is no bucket `{name}`"))
                     .hint("check its name, or pass --create-bucket")
                     .into());

@@ -40,9 +40,7 @@ pub use location::{Location, check_new_name};
 pub use memory::Memory;
 pub use object::{Acl, Entry, Meta, Put, Sha1Bytes, Source, sha1_of};
 pub use retry::{Again, Patience, Retry};
-pub use s3::{
-    Bucket, BucketTrouble, Connection, Found, Need, Outcome, Renew, S3, Trial, partition,
-};
+pub use s3::{Bucket, BucketTrouble, Connection, Need, Outcome, Renew, S3, Trial, partition};
 pub use store::Store;
 pub use transfer::{Download, Event, Upload};
 pub use wrappers::{DryRun, Failing, Failure, Limit};

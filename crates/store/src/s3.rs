@@ -14,14 +14,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Region, StalledStreamProtectionConfig};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, MetadataDirective, ObjectCannedAcl};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
 use base64ct::{Base64, Encoding as _};
 use bytes::{Bytes, BytesMut};
 
-pub use bucket::{Bucket, BucketTrouble, Found};
+pub use bucket::{Bucket, BucketTrouble};
 use error::{causes, failed};
 pub use trial::{Need, Outcome, Trial};
 
@@ -67,6 +69,27 @@ impl Connection {
     /// Whether it goes to AWS itself.
     pub fn is_aws(&self) -> bool {
         self.config.endpoint_url().is_none()
+    }
+
+    /// Sends a request, and gives it as long as so many bytes may take.
+    async fn send<T, E>(
+        &self,
+        operation: &'static str,
+        on: &str,
+        len: usize,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, Error>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let most = self.stall + Duration::from_secs(len as u64 / SLOWEST);
+        match tokio::time::timeout(most, request).await {
+            Ok(answer) => answer.map_err(|error| failed(operation, on, error)),
+            Err(_) => {
+                let reason = format!("there is no answer after {} s", most.as_secs());
+                Err(Error::new(operation, on, Kind::Unreachable, reason))
+            }
+        }
     }
 
     fn client(&self, config: &SdkConfig, bucket: &str, region: &str) -> Client {
@@ -132,21 +155,6 @@ impl S3 {
         call(client).await
     }
 
-    /// Gives an attempt as long as so many bytes may take.
-    async fn within<T>(
-        &self,
-        operation: &'static str,
-        on: &str,
-        len: usize,
-        work: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
-        let most = self.connection.stall + Duration::from_secs(len as u64 / SLOWEST);
-        tokio::time::timeout(most, work).await.unwrap_or_else(|_| {
-            let reason = format!("there is no answer after {} s", most.as_secs());
-            Err(Error::new(operation, on, Kind::Unreachable, reason))
-        })
-    }
-
     async fn try_put(
         &self,
         client: Client,
@@ -163,11 +171,7 @@ impl S3 {
             .checksum_sha1(Base64::encode_string(&put.sha1))
             .set_acl(canned(put.acl))
             .set_if_none_match((!put.overwrite).then(|| "*".to_owned()));
-        let send = async {
-            let sent = request.send().await;
-            sent.map(|_| ()).map_err(|error| failed("PutObject", on.clone(), error))
-        };
-        self.within("PutObject", &on, len, send).await
+        self.connection.send("PutObject", &on, len, request.send()).await.map(|_| ())
     }
 
     async fn try_get(
@@ -186,9 +190,7 @@ impl S3 {
             .key(self.key(name))
             .set_range(range)
             .checksum_mode(ChecksumMode::Enabled);
-        let send =
-            async { request.send().await.map_err(|error| failed("GetObject", on.clone(), error)) };
-        let mut output = self.within("GetObject", &on, 0, send).await?;
+        let mut output = self.connection.send("GetObject", &on, 0, request.send()).await?;
         let expected = output.content_length.and_then(|len| u64::try_from(len).ok());
         let too_large = || {
             let reason = format!("it has more than {most} bytes");
@@ -224,9 +226,7 @@ impl S3 {
             .bucket(&self.place.bucket)
             .key(self.key(name))
             .checksum_mode(ChecksumMode::Enabled);
-        let send =
-            async { request.send().await.map_err(|error| failed("HeadObject", on.clone(), error)) };
-        match self.within("HeadObject", &on, 0, send).await {
+        match self.connection.send("HeadObject", &on, 0, request.send()).await {
             Ok(found) => Ok(Some(Meta {
                 len: found.content_length.and_then(|len| len.try_into().ok()).unwrap_or(0),
                 sha1: found.checksum_sha1.as_deref().and_then(decoded),
@@ -254,10 +254,7 @@ impl S3 {
                 .bucket(&self.place.bucket)
                 .prefix(self.key(prefix))
                 .set_continuation_token(token);
-            let send = async {
-                request.send().await.map_err(|error| failed("ListObjectsV2", on.clone(), error))
-            };
-            let page = self.within("ListObjectsV2", &on, 0, send).await?;
+            let page = self.connection.send("ListObjectsV2", &on, 0, request.send()).await?;
             found.extend(page.contents().iter().filter_map(|object| {
                 let name = object.key()?.get(before..)?.to_owned();
                 Some(Entry { name, len: object.size()?.try_into().ok()? })
@@ -272,10 +269,7 @@ impl S3 {
     async fn try_delete(&self, client: Client, name: &str) -> Result<(), Error> {
         let on = self.address(name);
         let request = client.delete_object().bucket(&self.place.bucket).key(self.key(name));
-        let send = async {
-            request.send().await.map_err(|error| failed("DeleteObject", on.clone(), error))
-        };
-        match self.within("DeleteObject", &on, 0, send).await {
+        match self.connection.send("DeleteObject", &on, 0, request.send()).await {
             Err(error) if error.kind == Kind::NotFound && error.code() != Some("NoSuchBucket") => {
                 Ok(())
             }
@@ -299,10 +293,8 @@ impl S3 {
             .checksum_algorithm(ChecksumAlgorithm::Sha1)
             .metadata_directive(MetadataDirective::Copy)
             .set_acl(canned(put.acl));
-        let send =
-            async { request.send().await.map_err(|error| failed("CopyObject", on.clone(), error)) };
         // The service moves the bytes, and answers when it has.
-        let done = self.within("CopyObject", &on, 64 << 20, send).await?;
+        let done = self.connection.send("CopyObject", &on, 64 << 20, request.send()).await?;
         let sha1 = done.copy_object_result.and_then(|result| result.checksum_sha1);
         match sha1.as_deref().and_then(decoded) {
             Some(sha1) if sha1 != put.sha1 => {
@@ -318,10 +310,7 @@ impl S3 {
         let on = self.address(name);
         let request =
             client.put_object_acl().bucket(&self.place.bucket).key(self.key(name)).acl(acl);
-        let send = async {
-            request.send().await.map_err(|error| failed("PutObjectAcl", on.clone(), error))
-        };
-        self.within("PutObjectAcl", &on, 0, send).await.map(|_| ())
+        self.connection.send("PutObjectAcl", &on, 0, request.send()).await.map(|_| ())
     }
 }
 

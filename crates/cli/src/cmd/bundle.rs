@@ -143,6 +143,7 @@ impl Args {
     }
 
     fn plan(mut self, console: &Console) -> anyhow::Result<Plan> {
+        self.destination.check_not_manifest()?;
         self.check_register()?;
         let user = self.keys.private_key(console)?;
         match &user {

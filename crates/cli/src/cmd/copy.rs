@@ -13,7 +13,7 @@ use getrandom::SysRng;
 use serde_json::json;
 
 use crate::aws::{Aws, AwsArgs, Remote};
-use crate::bundle::{Bundle, IN_FLIGHT, required_key};
+use crate::bundle::{Bundle, IN_FLIGHT, common_start, required_key};
 use crate::cmd::mapping;
 use crate::exit::{Exit, Trouble};
 use crate::interrupt;
@@ -51,6 +51,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", help_heading = "Manifest")]
     ec2_cert: Option<PathBuf>,
 
+    /// Wrap the image's key anew for the EC2 of the target's region, whatever the bundle was made for; the manifest is
+    /// signed again. Done by itself from one bucket to another whose EC2 has another key
+    #[arg(long, help_heading = "Manifest")]
+    rewrap: bool,
+
+    /// The profile to read the bundle with, if the target's credentials may not
+    #[arg(long, value_name = "NAME", help_heading = "AWS")]
+    from_profile: Option<String>,
+
     /// Overwrite another bundle of that name
     #[arg(long, short)]
     force: bool,
@@ -82,15 +91,21 @@ struct Copied {
 
 impl Args {
     pub(crate) fn run(self, console: &Console) -> anyhow::Result<Exit> {
-        let bundle = Bundle::read(&self.bundle.manifest, &self.aws, console)?;
+        self.destination.check_not_manifest()?;
+        let source = match &self.from_profile {
+            None => self.aws.clone(),
+            // Its region comes with it.
+            profile => AwsArgs { profile: profile.clone(), region: None, ..self.aws.clone() },
+        };
+        let bundle = Bundle::read(&self.bundle.manifest, &source, console)?;
         if bundle.directory == self.destination {
             return Err(
                 Trouble::usage(format!("the bundle is in `{}` already", self.destination)).into()
             );
         }
         let aws = match &bundle.remote {
-            Some((aws, _)) => aws.clone(),
-            None => Arc::new(Aws::connect(&self.aws, console)?),
+            Some((aws, _)) if self.from_profile.is_none() => aws.clone(),
+            _ => Arc::new(Aws::connect(&self.aws, console)?),
         };
         let (target, store): (_, Arc<dyn Store>) = match &self.destination {
             Place::Path(path) => (None, Arc::new(Directory::new(path.clone()))),
@@ -141,7 +156,7 @@ impl Args {
             }
             _ => false,
         };
-        let is_same = !other_key && self.ec2_cert.is_none();
+        let is_same = !other_key && !self.rewrap && self.ec2_cert.is_none();
         if is_same && self.kernel.is_none() && self.ramdisk.is_none() {
             return Ok(None);
         }
@@ -193,7 +208,8 @@ impl Args {
                     _ => {}
                 }
                 // Who may not list looks at each.
-                let listed = store.list("").await.ok();
+                let begin = common_start(contents.parts.iter().map(|part| part.filename.as_str()));
+                let listed = store.list(begin).await.ok();
                 Ok(listed.map(|found| found.into_iter().map(|entry| entry.name).collect()))
             })
             .with_context(doing)?;
@@ -218,7 +234,7 @@ impl Args {
         let contents = bundle.manifest.contents();
         let within = bundle.remote.as_ref().map(|(_, remote)| &remote.store).filter(|from| {
             let service = |store: &Arc<dyn Store>| store.source("").service;
-            service(from) == service(&store)
+            self.from_profile.is_none() && service(from) == service(&store)
         });
         if let Some(from) = within {
             return aws.run(copy_within(

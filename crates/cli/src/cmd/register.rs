@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::ami::{self, AmiArgs, Head, Wanted};
 use crate::args::{self, BundleArg};
 use crate::aws::{AwsArgs, Remote};
-use crate::bundle::{Bundle, IN_FLIGHT, Opened, Trust};
+use crate::bundle::{Bundle, IN_FLIGHT, Opened, Trust, common_start};
 use crate::exit::{Exit, Trouble};
 use crate::interrupt::{self, Interruptible};
 use crate::keys::KeyArgs;
@@ -213,15 +213,6 @@ async fn check_parts(remote: &Remote, bundle: &Bundle) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn common_start<'a>(mut names: impl Iterator<Item = &'a str>) -> &'a str {
-    let first = names.next().unwrap_or_default();
-    names.fold(first, |start, name| {
-        let same = start.char_indices().zip(name.chars()).take_while(|((_, a), b)| a == b);
-        let len = same.last().map_or(0, |((at, c), _)| at + c.len_utf8());
-        &start[..len]
-    })
-}
-
 /// Whether EC2 may read all of it, as far as that can be seen.
 async fn check_readable(remote: &Remote, bundle: &Bundle, console: &Console) -> anyhow::Result<()> {
     let parts = bundle.manifest.contents().parts.iter().map(|part| part.filename.clone());
@@ -268,22 +259,4 @@ fn look(bundle: &Bundle, opened: &Opened) -> Option<Virtualization> {
     // It always ends with an error: the head has enough.
     let _ = unpack(bundle.manifest.contents(), &options, &source, Box::new(head), &|_| {});
     seen()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::common_start;
-
-    #[test]
-    fn names_begin_alike() {
-        for (names, start) in [
-            (&["a.part.0", "a.part.1"][..], "a.part."),
-            (&["größe", "grün"], "gr"),
-            (&["a", "b"], ""),
-            (&["only"], "only"),
-            (&[], ""),
-        ] {
-            assert_eq!(common_start(names.iter().copied()), start);
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::head_bucket::HeadBucketError;
 use aws_sdk_s3::types::{
     BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, ObjectOwnership,
@@ -11,6 +11,8 @@ use aws_sdk_s3::types::{
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
+use tokio::time::timeout;
 
 use super::Connection;
 use super::error::failed;
@@ -20,20 +22,12 @@ use crate::{Error, Kind};
 /// The region that a bucket is in whose place nobody has named.
 const FIRST: &str = "us-east-1";
 
-/// Whether there is a bucket.
-#[derive(Debug)]
-pub enum Found {
-    /// There is, and this is it.
-    Here(Bucket),
-    /// There is none of that name.
-    Absent,
-}
-
 /// A bucket that exists.
 #[derive(Debug)]
 pub struct Bucket {
-    pub(super) client: Client,
-    pub(super) name: String,
+    connection: Connection,
+    client: Client,
+    name: String,
     region: String,
 }
 
@@ -72,39 +66,44 @@ impl BucketTrouble {
 }
 
 impl Connection {
-    /// Looks for a bucket, in whatever region it is.
+    /// Looks for a bucket, in whatever region it is; `None` if there is none of that name.
     ///
     /// # Errors
     /// All but that there is none; a bucket that may only not be looked at is there.
-    pub async fn find(&self, name: &str) -> Result<Found, Error> {
+    pub async fn find(&self, name: &str) -> Result<Option<Bucket>, Error> {
         let mut region = self.region().unwrap_or(FIRST).to_owned();
         let on = format!("s3://{name}");
         // Once where it was looked for first, and once where that says it is.
         for _ in 0..2 {
             let client = self.client(&self.config, name, &region);
-            let (error, told) = match client.head_bucket().bucket(name).send().await {
-                Ok(found) => {
-                    let region = found.bucket_region.unwrap_or(region);
-                    return Ok(Found::Here(self.bucket(name, region)));
-                }
-                Err(error) => {
-                    let told = region_in(&error);
-                    (failed("HeadBucket", on.clone(), error), told)
-                }
-            };
+            let (error, told) =
+                match timeout(self.stall, client.head_bucket().bucket(name).send()).await {
+                    Err(_) => {
+                        let reason = format!("there is no answer after {} s", self.stall.as_secs());
+                        return Err(Error::new("HeadBucket", on, Kind::Unreachable, reason));
+                    }
+                    Ok(Ok(found)) => {
+                        let region = found.bucket_region.unwrap_or(region);
+                        return Ok(Some(self.bucket(name, region)));
+                    }
+                    Ok(Err(error)) => {
+                        let told = region_in(&error);
+                        (failed("HeadBucket", on.clone(), error), told)
+                    }
+                };
             match (&error.kind, told) {
-                (Kind::NotFound, _) => return Ok(Found::Absent),
+                (Kind::NotFound, _) => return Ok(None),
                 (_, Some(told)) if told != region => region = told,
                 (_, told) if matches!(error.status(), Some(400 | 403)) => {
                     // A HEAD tells no reason; a listing does.
-                    let listing = client.list_objects_v2().bucket(name).max_keys(1).send().await;
-                    return match listing.map_err(|error| failed("ListObjectsV2", on, error)) {
-                        Ok(_) => Ok(Found::Here(self.bucket(name, region))),
+                    let listing = client.list_objects_v2().bucket(name).max_keys(1).send();
+                    return match self.send("ListObjectsV2", &on, 0, listing).await {
+                        Ok(_) => Ok(Some(self.bucket(name, region))),
                         Err(reason)
                             if reason.kind == Kind::Denied
                                 && reason.code() == Some("AccessDenied") =>
                         {
-                            Ok(Found::Here(self.bucket(name, told.unwrap_or(region))))
+                            Ok(Some(self.bucket(name, told.unwrap_or(region))))
                         }
                         Err(reason) if reason.code().is_some() => Err(reason),
                         Err(_) => Err(error),
@@ -114,12 +113,13 @@ impl Connection {
             }
         }
         // It is there, and only its own region may say what else is wrong.
-        Ok(Found::Here(self.bucket(name, region)))
+        Ok(Some(self.bucket(name, region)))
     }
 
     /// The bucket, which is known to be there.
     fn bucket(&self, name: &str, region: String) -> Bucket {
-        Bucket { client: self.client(&self.config, name, &region), name: name.to_owned(), region }
+        let client = self.client(&self.config, name, &region);
+        Bucket { connection: self.clone(), client, name: name.to_owned(), region }
     }
 
     /// Makes a bucket whose objects have ACLs, in a region. What keeps the public out stays as it is.
@@ -143,7 +143,7 @@ impl Connection {
             .bucket(name)
             .set_create_bucket_configuration(configuration)
             .object_ownership(ObjectOwnership::BucketOwnerPreferred);
-        match request.send().await.map_err(|error| failed("CreateBucket", on, error)) {
+        match self.send("CreateBucket", &on, 0, request.send()).await {
             Err(error) if error.code() != Some("BucketAlreadyOwnedByYou") => Err(error),
             _ => Ok(bucket),
         }
@@ -154,6 +154,18 @@ impl Bucket {
     /// Its region.
     pub fn region(&self) -> &str {
         &self.region
+    }
+
+    /// Sends a request about it.
+    async fn send<T, E>(
+        &self,
+        operation: &'static str,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, Error>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        self.connection.send(operation, &self.on(), 0, request).await
     }
 
     fn on(&self) -> String {
@@ -174,17 +186,16 @@ impl Bucket {
 
     /// Whether its objects have no ACLs.
     pub(super) async fn has_no_acls(&self) -> Result<bool, Error> {
-        let found = self.client.get_bucket_ownership_controls().bucket(&self.name).send().await;
-        let found =
-            found.map_err(|error| failed("GetBucketOwnershipControls", self.on(), error))?;
+        let request = self.client.get_bucket_ownership_controls().bucket(&self.name);
+        let found = self.send("GetBucketOwnershipControls", request.send()).await?;
         let rules = found.ownership_controls.map(|controls| controls.rules).unwrap_or_default();
         Ok(rules.iter().any(|rule| rule.object_ownership == ObjectOwnership::BucketOwnerEnforced))
     }
 
     /// Whether it encrypts with a key of KMS.
     pub(super) async fn has_kms(&self) -> Result<bool, Error> {
-        let found = self.client.get_bucket_encryption().bucket(&self.name).send().await;
-        let found = found.map_err(|error| failed("GetBucketEncryption", self.on(), error))?;
+        let request = self.client.get_bucket_encryption().bucket(&self.name);
+        let found = self.send("GetBucketEncryption", request.send()).await?;
         let rules =
             found.server_side_encryption_configuration.map(|found| found.rules).unwrap_or_default();
         let is_kms = |rule: &ServerSideEncryptionRule| {
@@ -218,8 +229,7 @@ impl Bucket {
             .put_bucket_ownership_controls()
             .bucket(&self.name)
             .ownership_controls(controls);
-        let done = request.send().await;
-        done.map(|_| ()).map_err(|error| failed("PutBucketOwnershipControls", self.on(), error))
+        self.send("PutBucketOwnershipControls", request.send()).await.map(|_| ())
     }
 
     async fn encrypt_without_kms(&self) -> Result<(), Error> {
@@ -239,13 +249,13 @@ impl Bucket {
             .put_bucket_encryption()
             .bucket(&self.name)
             .server_side_encryption_configuration(configuration);
-        let done = request.send().await;
-        done.map(|_| ()).map_err(|error| failed("PutBucketEncryption", self.on(), error))
+        self.send("PutBucketEncryption", request.send()).await.map(|_| ())
     }
 
     /// Whether it keeps what is deleted; `None` if it does not let itself be looked at.
     pub async fn is_versioned(&self) -> Option<bool> {
-        let found = self.client.get_bucket_versioning().bucket(&self.name).send().await.ok()?;
+        let request = self.client.get_bucket_versioning().bucket(&self.name);
+        let found = self.send("GetBucketVersioning", request.send()).await.ok()?;
         Some(found.status == Some(BucketVersioningStatus::Enabled))
     }
 }

@@ -4,7 +4,6 @@ use aws_sdk_s3::types::{Permission, Type};
 use bytes::Bytes;
 
 use super::bucket::Bucket;
-use super::error::failed;
 use super::{Connection, S3};
 use crate::object::sha1_of;
 use crate::{Acl, Error, Kind, Location, Put, Store};
@@ -130,10 +129,8 @@ impl S3 {
     pub async fn ec2_can_read(&self, name: &str) -> Result<bool, Error> {
         self.call(|client| async move {
             let request = client.get_object_acl().bucket(&self.place.bucket).key(self.key(name));
-            let found = request
-                .send()
-                .await
-                .map_err(|error| failed("GetObjectAcl", self.address(name), error))?;
+            let on = self.address(name);
+            let found = self.connection.send("GetObjectAcl", &on, 0, request.send()).await?;
             let owner = found.owner().and_then(|owner| owner.id());
             let reads = |permission: Option<&Permission>| {
                 matches!(permission, Some(Permission::Read | Permission::FullControl))

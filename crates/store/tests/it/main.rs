@@ -1,6 +1,8 @@
 //! The stores, each against the same suite; what is put around them; and transfers.
 
+mod connect;
 mod s3;
+mod standin;
 mod transfer;
 mod wrappers;
 

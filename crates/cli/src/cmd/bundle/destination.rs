@@ -22,7 +22,7 @@ use crate::target::TargetArgs;
 /// A place for a bundle, found.
 pub(super) enum Destination {
     Directory(PathBuf),
-    S3(InS3),
+    S3(Box<InS3>),
 }
 
 pub(super) struct InS3 {
@@ -52,14 +52,14 @@ impl Destination {
             let bucket = target.prepare(&aws, &place, region, dry_run, console).await?;
             Ok(bucket.map(|bucket| aws.at(&place, bucket)))
         })?;
-        Ok(Destination::S3(InS3 { aws, place, remote, target: target.clone() }))
+        Ok(Destination::S3(Box::new(InS3 { aws, place, remote, target: target.clone() })))
     }
 
     /// The region of the bucket.
     pub(super) fn region(&self) -> Option<&str> {
         match self {
-            Destination::S3(InS3 { remote: Some(remote), .. }) => Some(remote.bucket.region()),
-            _ => None,
+            Destination::S3(s3) => Some(s3.remote.as_ref()?.bucket.region()),
+            Destination::Directory(_) => None,
         }
     }
 

@@ -10,7 +10,7 @@ use baler_manifest::{CipherIv, CipherKey, Contents, PrivateKey, PublicKey};
 use getrandom::SysRng;
 use serde_json::json;
 
-use super::destination::{Destination, InS3, Sink};
+use super::destination::{Destination, Sink};
 use crate::ami::{self, AmiArgs, Wanted};
 use crate::exit::{Exit, Trouble};
 use crate::input::{self, Input};
@@ -106,11 +106,10 @@ impl Plan {
 
     /// Registers the bundle that was made, if that is wanted.
     fn register(&self, console: &Console) -> anyhow::Result<Option<AmiId>> {
-        let (Some(register), Destination::S3(InS3 { aws, remote: Some(remote), .. })) =
-            (&self.register, &self.destination)
-        else {
+        let (Some(register), Destination::S3(s3)) = (&self.register, &self.destination) else {
             return Ok(None);
         };
+        let Some(region) = self.destination.region() else { return Ok(None) };
         let wanted = Wanted {
             name: register.name.clone(),
             location: self.destination.location(&self.manifest.name),
@@ -118,8 +117,8 @@ impl Plan {
             layout: register.layout,
         };
         let registration = register.ami.registration(wanted)?;
-        let ec2 = ami::ec2(aws, Some(remote.bucket.region()))?;
-        aws.run(register.ami.register(&ec2, &registration, console)).map(Some)
+        let ec2 = ami::ec2(&s3.aws, Some(region))?;
+        s3.aws.run(register.ami.register(&ec2, &registration, console)).map(Some)
     }
 
     /// Makes the parts, and the text of the manifest.
