@@ -97,6 +97,7 @@ pub(crate) fn ec2(aws: &Aws, region: Option<&str>) -> anyhow::Result<Ec2> {
     })?;
     let timing = Timing {
         attempt: aws.stall(),
+        attempts: aws.patience().attempts,
         budget: aws.patience().budget.min(Duration::from_secs(300)),
         ..Timing::default()
     };
@@ -106,8 +107,8 @@ pub(crate) fn ec2(aws: &Aws, region: Option<&str>) -> anyhow::Result<Ec2> {
 /// Tells what happens on the way.
 pub(crate) fn tell(console: Console) -> impl Fn(Event) + Sync {
     move |event| match event {
-        Event::Retry { action, wait, why, .. } => {
-            console.note(&format!("{action}: {why}; trying again in {:.1} s", wait.as_secs_f32()));
+        Event::Retry { wait, why, .. } => {
+            console.note(&format!("{why}; trying again in {:.1} s", wait.as_secs_f32()));
         }
         Event::Clock { by, ahead } => {
             let side = if ahead { "ahead" } else { "behind" };
@@ -155,7 +156,11 @@ impl AmiArgs {
     }
 
     /// What EC2 is asked for.
-    pub(crate) fn registration(&self, wanted: Wanted<'_>) -> anyhow::Result<Registration> {
+    pub(crate) fn registration(
+        &self,
+        wanted: Wanted<'_>,
+        console: &Console,
+    ) -> anyhow::Result<Registration> {
         let contents = wanted.contents;
         let virtualization = match self.virtualization.as_deref() {
             Some("hvm") => Virtualization::Hvm,
@@ -166,6 +171,12 @@ impl AmiArgs {
                     .hint("pass --virtualization hvm or paravirtual, or --key to look into the image")
             })?,
         };
+        if virtualization == Virtualization::Paravirtual && contents.kernel_id.is_none() {
+            console.warn("a paravirtual AMI starts from a kernel, and the manifest names none");
+            console.hint(
+                "pass --kernel aki-… to `baler bundle` or `baler copy`: PV-GRUB's of the region",
+            );
+        }
         let location = wanted.location.parse().context(Trouble::usage("naming the manifest"))?;
         let mut registration = Registration::new(wanted.name, location, virtualization);
         registration.description.clone_from(&self.description);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use baler_bundle::{MAX_PART_LEN, PartSink, PartSource, SealedPart};
 use baler_manifest::Contents;
-use baler_store::{Acl, Download, Put, Store, Upload, sha1_of};
+use baler_store::{Acl, Download, Kind, Put, Store, Upload, sha1_of};
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
@@ -19,10 +19,19 @@ fn wait<T>(
 ) -> io::Result<T> {
     handle.block_on(async {
         tokio::select! {
-            result = work => result.map_err(io::Error::other),
+            result = work => result.map_err(|error| io::Error::new(kind(&error), error)),
             () = interrupted() => Err(io::Error::other("interrupted")),
         }
     })
+}
+
+/// A part that is missing or too long is the bundle's fault, in a store as in a directory.
+fn kind(error: &baler_store::Error) -> io::ErrorKind {
+    match error.kind {
+        Kind::NotFound => io::ErrorKind::NotFound,
+        Kind::TooLarge => io::ErrorKind::FileTooLarge,
+        _ => io::ErrorKind::Other,
+    }
 }
 
 /// Parts that lie in a store; those that come next are read ahead.
@@ -72,7 +81,10 @@ pub(crate) struct RemoteSink {
     upload: Option<Upload>,
     acl: Acl,
     overwrite: bool,
-    names: Vec<String>,
+    /// What was begun: the names, and the digests.
+    begun: Vec<(String, [u8; 20])>,
+    /// Whether something else had one of the names.
+    in_the_way: bool,
 }
 
 impl RemoteSink {
@@ -84,7 +96,8 @@ impl RemoteSink {
         overwrite: bool,
     ) -> RemoteSink {
         let upload = Upload::new(store.clone(), jobs, Some(BTreeSet::new()), Arc::new(|_| {}));
-        RemoteSink { handle, store, upload: Some(upload), acl, overwrite, names: Vec::new() }
+        let begun = Vec::new();
+        RemoteSink { handle, store, upload: Some(upload), acl, overwrite, begun, in_the_way: false }
     }
 
     /// Waits until all parts have arrived, and then puts the manifest. Then those of `stale` go that are no longer of
@@ -96,14 +109,16 @@ impl RemoteSink {
         stale: &[String],
     ) -> io::Result<Vec<String>> {
         if let Some(upload) = self.upload.take() {
-            wait(&self.handle, upload.finish())?;
+            let arrived = wait(&self.handle, upload.finish());
+            self.noted(arrived)?;
         }
         let data = Bytes::from(manifest);
         let put = Put { sha1: sha1_of(&data), acl: self.acl, overwrite: self.overwrite };
-        wait(&self.handle, self.store.put(filename, data, &put))?;
+        let arrived = wait(&self.handle, self.store.put(filename, data, &put));
+        self.noted(arrived)?;
         // From here on they belong to a bundle.
-        let names = std::mem::take(&mut self.names);
-        let stale = stale.iter().filter(|name| *name != filename && !names.contains(name));
+        let names: BTreeSet<_> = self.begun.drain(..).map(|(name, _)| name).collect();
+        let stale = stale.iter().filter(|name| *name != filename && !names.contains(*name));
         Ok(self.remove(stale.cloned().collect()))
     }
 
@@ -111,8 +126,36 @@ impl RemoteSink {
     pub(crate) fn undo(&mut self) -> usize {
         // What is on its way is called off.
         self.upload = None;
-        let names = std::mem::take(&mut self.names);
-        self.remove(names).len()
+        let begun = std::mem::take(&mut self.begun);
+        let ours = self.handle.block_on(async {
+            let mut ours = Vec::new();
+            for (name, sha1) in begun {
+                if self.is_ours(&name, &sha1).await {
+                    ours.push(name);
+                }
+            }
+            ours
+        });
+        self.remove(ours).len()
+    }
+
+    /// Whether an object is the one that was put: who may not list comes upon other bundles only when putting.
+    async fn is_ours(&self, name: &str, sha1: &[u8; 20]) -> bool {
+        if self.overwrite {
+            return true;
+        }
+        match self.store.head(name).await {
+            Ok(None) => false,
+            Ok(Some(meta)) => meta.sha1.map_or(!self.in_the_way, |found| found == *sha1),
+            Err(_) => !self.in_the_way,
+        }
+    }
+
+    fn noted<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        let inner = result.as_ref().err().and_then(io::Error::get_ref);
+        let error = inner.and_then(|inner| inner.downcast_ref::<baler_store::Error>());
+        self.in_the_way |= error.is_some_and(|error| error.kind == Kind::Exists);
+        result
     }
 
     fn remove(&self, names: Vec<String>) -> Vec<String> {
@@ -134,7 +177,8 @@ impl PartSink for RemoteSink {
         let Some(upload) = &mut self.upload else {
             return Err(io::Error::other("the bundle is complete"));
         };
-        self.names.push(part.filename.clone());
-        wait(&self.handle, upload.put(part.filename, part.data.into(), put))
+        self.begun.push((part.filename.clone(), put.sha1));
+        let taken = wait(&self.handle, upload.put(part.filename, part.data.into(), put));
+        self.noted(taken)
     }
 }

@@ -37,6 +37,8 @@ pub struct Timing {
     pub connect: Duration,
     /// From the start of an attempt to the end of its answer. 60 s by default.
     pub attempt: Duration,
+    /// How often a request is sent at most. 100 by default.
+    pub attempts: u32,
     /// For a request with all of its attempts; none is begun later than this. 3 min by default.
     pub budget: Duration,
     /// The longest pause after the first attempt; it doubles with each one. 500 ms by default.
@@ -52,6 +54,7 @@ impl Default for Timing {
         Self {
             connect: Duration::from_secs(10),
             attempt: Duration::from_secs(60),
+            attempts: 100,
             budget: Duration::from_secs(180),
             first_pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(20),
@@ -274,7 +277,8 @@ impl Patience {
         self.attempt += 1;
         self.unanswered += u32::from(error.code.is_none());
         let wait = self.timing.pause(self.attempt);
-        let is_over = self.begun.elapsed() + wait > self.timing.budget;
+        let is_over = self.attempt >= self.timing.attempts
+            || self.begun.elapsed() + wait > self.timing.budget;
         if !error.is_worth_repeating() || is_over || self.unanswered >= UNANSWERED_ATTEMPTS {
             return Err(error);
         }

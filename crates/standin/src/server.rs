@@ -49,7 +49,18 @@ impl Front {
         builder.set_auth(service.clone());
         builder.set_access(service);
         builder.set_host(Hosts);
+        builder.set_validation(Names);
         Self::Services(builder.build())
+    }
+}
+
+/// The buckets of before 2018 are still there; whether a new one may be called so is looked at when it is made.
+struct Names;
+
+impl s3s::validation::NameValidation for Names {
+    fn validate_bucket_name(&self, name: &str) -> bool {
+        let is_old = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b'_');
+        (3..=255).contains(&name.len()) && name.bytes().all(is_old)
     }
 }
 

@@ -136,9 +136,10 @@ impl Error {
                 format!("this machine's clock is {} s off: set it", by.as_secs())
             }
             Kind::Skewed(None) => "this machine's clock is wrong: set it".to_owned(),
-            Kind::Transient(_) | Kind::Unreachable => {
-                "run the same again: what was sent is not sent twice".to_owned()
-            }
+            Kind::Unreachable => "check the network, a proxy and the endpoint, and run the same again: what was sent \
+                                  is not sent twice"
+                .to_owned(),
+            Kind::Transient(_) => "run the same again: what was sent is not sent twice".to_owned(),
             Kind::Exists => "pass --force to overwrite it".to_owned(),
             _ => match self.code()? {
                 "NoSuchBucket" => "check the bucket's name, or pass --create-bucket".to_owned(),

@@ -236,8 +236,11 @@ impl S3 {
             // A HEAD tells no reason; the first byte does.
             Err(error) if matches!(error.status(), Some(400 | 403)) => {
                 match self.try_get(client, name, Some(0..1), 1).await {
+                    Err(reason) if reason.kind == Kind::NotFound => Ok(None),
                     Err(reason) if reason.code().is_some() => Err(reason),
-                    _ => Err(error),
+                    // Whatever it was, it has passed.
+                    Ok(_) => Err(Error { kind: Kind::Transient(None), ..error }),
+                    Err(_) => Err(error),
                 }
             }
             Err(error) => Err(error),

@@ -129,7 +129,7 @@ impl Args {
             }
         });
         let made = made?;
-        tell(&plan, &made, json, console)?;
+        tell(&plan, &made, json)?;
         Ok(Exit::Done)
     }
 
@@ -198,7 +198,12 @@ impl Args {
             ec2,
             ec2_name,
             manifest,
-            register: self.register.map(|name| Register { name, ami: self.ami, layout: None }),
+            register: self.register.map(|name| Register {
+                name,
+                ami: self.ami,
+                layout: None,
+                registration: None,
+            }),
         })
     }
 

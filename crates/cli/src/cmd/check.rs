@@ -1,6 +1,6 @@
 //! `baler check`: whether the credentials and the bucket are good for the job, before it is begun.
 
-use baler_store::{Acl, Location, Outcome, Trial};
+use baler_store::{Acl, BucketTrouble, Kind, Location, Outcome, Trial};
 use serde_json::json;
 
 use crate::aws::{Aws, AwsArgs};
@@ -74,12 +74,17 @@ impl Args {
         if good {
             return Ok(Exit::Done);
         }
+        // Without ACLs in the bucket the permission to set them is not what is missing.
+        let is_missing = |trial: &&Trial| {
+            matches!(&trial.outcome, Outcome::Bad(error) if trial.need.required && error.kind != Kind::NoAcls)
+        };
         let missing: Vec<_> =
-            trials.iter().filter(|trial| is_bad(trial)).map(|trial| trial.need.action).collect();
+            trials.iter().filter(is_missing).map(|trial| trial.need.action).collect();
         let trouble = Trouble::refused(format!("`{}` cannot take bundles for EC2", self.place));
-        Err(match (troubles.first(), missing.is_empty()) {
-            (Some(first), true) => trouble.hint(first.remedy(bucket)),
-            _ => trouble.hint(format!("allow {} on it", missing.join(", "))),
+        Err(match troubles.first() {
+            _ if !missing.is_empty() => trouble.hint(format!("allow {} on it", missing.join(", "))),
+            Some(first) => trouble.hint(first.remedy(bucket)),
+            None => trouble.hint(BucketTrouble::NoAcls.remedy(bucket)),
         }
         .into())
     }

@@ -93,7 +93,7 @@ impl Args {
         };
         let wanted =
             Wanted { name: self.name.clone(), location: location.path(), contents, layout };
-        let registration = self.ami.registration(wanted)?;
+        let registration = self.ami.registration(wanted, console)?;
         let ec2 = ami::ec2(aws, Some(region.as_str()))?;
         if self.dry_run {
             aws.run(async { Ok(ec2.rehearse(&registration, &ami::tell(*console)).await?) })?;

@@ -67,15 +67,18 @@ impl Args {
             return Ok(Exit::Done);
         }
         let path = &bundle.place;
-        let readable =
-            found.parts.iter().chain(found.image.iter().filter_map(|image| image.as_ref().err()));
-        // A disk that cannot be read is no proof against the bundle.
-        let unread = !trust.is_bad() && readable.clone().all(|error| !error.is_mismatch());
-        let trouble = if unread { Trouble::failed } else { Trouble::mismatch };
-        let trouble = trouble(format!("`{path}` does not verify"));
-        Err(match found.parts.is_empty() {
-            true => trouble,
-            false => trouble.hint(
+        let is_partly = !found.parts.is_empty();
+        let mut errors: Vec<_> =
+            found.parts.into_iter().chain(found.image.and_then(Result::err)).collect();
+        // A disk that cannot be read, or a service that refuses, is no proof against the bundle.
+        if !trust.is_bad() && errors.iter().all(|error| !error.is_mismatch()) {
+            let what = Trouble::failed(format!("`{path}` cannot be verified"));
+            return Err(anyhow::Error::new(errors.swap_remove(0)).context(what));
+        }
+        let trouble = Trouble::mismatch(format!("`{path}` does not verify"));
+        Err(match is_partly {
+            false => trouble,
+            true => trouble.hint(
                 "copy the parts that are wrong again; `baler unbundle --keep-going` saves what is still there",
             ),
         }

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_types::sdk_config::SharedCredentialsProvider;
 use tokio::sync::Mutex;
 
@@ -44,10 +45,17 @@ impl Keyring {
         if let Some(credentials) = last.as_ref().filter(|credentials| lasts(credentials)) {
             return Ok(credentials.clone());
         }
-        let credentials = self.provider.provide_credentials().await.map_err(|error| {
-            Error::new(action, ErrorKind::Credentials, "there are no credentials")
-                .with_source(error)
-        })?;
+        let credentials =
+            self.provider.provide_credentials().await.map_err(|error| match error {
+                // Where all was looked is a page of text.
+                CredentialsError::CredentialsNotLoaded(_) => {
+                    Error::new(action, ErrorKind::Credentials, "there are no credentials")
+                }
+                error => {
+                    Error::new(action, ErrorKind::Credentials, "the credentials cannot be had")
+                        .with_source(error)
+                }
+            })?;
         *last = Some(credentials.clone());
         Ok(credentials)
     }

@@ -202,6 +202,7 @@ async fn serve(
 /// Time limits for tests.
 pub(crate) fn quick() -> Timing {
     Timing {
+        attempts: 100,
         connect: Duration::from_secs(5),
         attempt: Duration::from_secs(5),
         budget: Duration::from_secs(5),

@@ -27,8 +27,14 @@ where
         _ => (None, None),
     };
     let Some(response) = error.raw_response() else {
-        let kind = if has_no_credentials(&error) { Kind::NoCredentials } else { Kind::Unreachable };
-        return Error::new(operation, on, kind, causes(&error));
+        return match credentials(&error) {
+            // Where all was looked is a page of text.
+            Some(CredentialsError::CredentialsNotLoaded(_)) => {
+                Error::new(operation, on, Kind::NoCredentials, "there are no credentials")
+            }
+            Some(error) => Error::new(operation, on, Kind::NoCredentials, causes(error)),
+            None => Error::new(operation, on, Kind::Unreachable, causes(&error)),
+        };
     };
     let status = response.status().as_u16();
     let header = |name| response.headers().get(name);
@@ -122,8 +128,8 @@ fn links<'a>(
     std::iter::successors(Some(error), |link: &&'a (dyn StdError + 'static)| (*link).source())
 }
 
-fn has_no_credentials(error: &(dyn StdError + 'static)) -> bool {
-    links(error).any(|link| link.downcast_ref::<CredentialsError>().is_some())
+fn credentials<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a CredentialsError> {
+    links(error).find_map(|link| link.downcast_ref())
 }
 
 /// The chain without the links that only say that something failed.

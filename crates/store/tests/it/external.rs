@@ -23,13 +23,10 @@ async fn another_server_does_what_a_store_does() {
     let region = variable("AWS_REGION");
     let (key, secret) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"));
     let connection = connect(config(&endpoint, &region, &key, &secret));
-    match connection.find(BUCKET).await.unwrap() {
-        None => connection.create(BUCKET, None).await.unwrap(),
-        Some(_) => panic!("the server has a bucket `{BUCKET}`, which has to be new"),
-    };
-    let Found::Here(bucket) = connection.find(BUCKET).await.unwrap() else {
-        panic!("the bucket that was made is not there");
-    };
+    let found = connection.find(BUCKET).await.unwrap();
+    assert!(found.is_none(), "the server has a bucket `{BUCKET}`, which has to be new");
+    connection.create(BUCKET, None).await.unwrap();
+    let bucket = connection.find(BUCKET).await.unwrap().expect("the bucket that was made");
     assert_eq!(bucket.troubles().await.unwrap(), []);
     for (place, prefix) in [
         (format!("s3://{BUCKET}"), ""),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use baler_bundle::{Event, Level, PackOptions, Packed, bundled_size_bound, pack};
-use baler_ec2::{AmiId, AmiName, Virtualization};
+use baler_ec2::{AmiId, AmiName, Registration, Virtualization};
 use baler_image::Image;
 use baler_manifest::{CipherIv, CipherKey, Contents, PrivateKey, PublicKey};
 use getrandom::SysRng;
@@ -44,6 +44,8 @@ pub(super) struct Register {
     pub(super) ami: AmiArgs,
     /// What the image's first bytes say, once they have been looked at.
     pub(super) layout: Option<Virtualization>,
+    /// What EC2 will be asked for, once all of it is known.
+    pub(super) registration: Option<Registration>,
 }
 
 impl Plan {
@@ -70,17 +72,15 @@ impl Plan {
 
     pub(super) fn make(&mut self, mut input: Input, console: &Console) -> anyhow::Result<Made> {
         if let Some(register) = &mut self.register {
-            // Before anything is sent: what cannot be registered need not be bundled.
+            // What cannot be registered need not be bundled.
             if register.ami.virtualization.is_none() {
                 register.layout =
                     ami::layout(input.image()).context("looking at the image's layout")?;
             }
-            register.ami.registration(Wanted {
-                name: register.name.clone(),
-                location: self.destination.location(&self.manifest.name),
-                contents: &self.manifest,
-                layout: register.layout,
-            })?;
+            let location = self.destination.location(&self.manifest.name);
+            let (name, contents, layout) = (register.name.clone(), &self.manifest, register.layout);
+            let wanted = Wanted { name, location, contents, layout };
+            register.registration = Some(register.ami.registration(wanted, console)?);
         }
         self.destination.check_space(&mut input, self.level, console)?;
         let user = match self.user.take() {
@@ -91,6 +91,13 @@ impl Plan {
         match self.bundle(input, &mut sink, &user, console) {
             Ok((manifest, packed, changed)) => {
                 let place = sink.commit(&self.manifest.name, manifest, console)?;
+                console.note(&format!(
+                    "bundled {} into {}, {} together; EC2 opens it with its {} key",
+                    size(packed.size),
+                    report::count(packed.parts.len(), "part"),
+                    size(packed.bundled_size),
+                    self.ec2_name,
+                ));
                 let ami = self.register(console).with_context(|| {
                     Trouble::failed(format!("the bundle is at `{place}`, but no AMI"))
                         .hint(format!("baler register {place} --name NAME"))
@@ -109,16 +116,13 @@ impl Plan {
         let (Some(register), Destination::S3(s3)) = (&self.register, &self.destination) else {
             return Ok(None);
         };
-        let Some(region) = self.destination.region() else { return Ok(None) };
-        let wanted = Wanted {
-            name: register.name.clone(),
-            location: self.destination.location(&self.manifest.name),
-            contents: &self.manifest,
-            layout: register.layout,
+        let Some((region, registration)) =
+            self.destination.region().zip(register.registration.as_ref())
+        else {
+            return Ok(None);
         };
-        let registration = register.ami.registration(wanted)?;
         let ec2 = ami::ec2(&s3.aws, Some(region))?;
-        s3.aws.run(register.ami.register(&ec2, &registration, console)).map(Some)
+        s3.aws.run(register.ami.register(&ec2, registration, console)).map(Some)
     }
 
     /// Makes the parts, and the text of the manifest.
@@ -216,15 +220,8 @@ pub(super) struct Made {
     ami: Option<AmiId>,
 }
 
-pub(super) fn tell(plan: &Plan, made: &Made, json: bool, console: &Console) -> anyhow::Result<()> {
+pub(super) fn tell(plan: &Plan, made: &Made, json: bool) -> anyhow::Result<()> {
     let Made { place, packed, user, changed, ami } = made;
-    console.note(&format!(
-        "bundled {} into {}, {} together; EC2 opens it with its {} key",
-        size(packed.size),
-        report::count(packed.parts.len(), "part"),
-        size(packed.bundled_size),
-        plan.ec2_name,
-    ));
     if !json {
         report::place(place)?;
         return ami.as_ref().map_or(Ok(()), |ami| report::result(&format!("{ami}\n")));
