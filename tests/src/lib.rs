@@ -22,10 +22,12 @@ mod fixture_root;
 pub mod image;
 mod machine;
 mod run;
+mod state;
 mod user;
 
 pub use cloud::Cloud;
 pub use fixture_root::FixtureRoot;
 pub use machine::{LoopDevice, Mount, is_root, need, skip, temporary_directory};
 pub use run::{Ran, Started, baler_binary, capture, command, feed, run, until};
+pub use state::State;
 pub use user::{ACCOUNT, User};

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
@@ -88,8 +90,11 @@ impl Aws {
                 as std::pin::Pin<Box<dyn Future<Output = SdkConfig> + Send>>
         };
         let config = runtime.block_on(load());
-        let renew: Renew = Arc::new(load);
-        let connection = Connection::new(config.clone(), renew, stall);
+        let renew: Renew = Arc::new(move || {
+            let loading = load();
+            Box::pin(async { for_s3(loading.await) })
+        });
+        let connection = Connection::new(for_s3(config.clone()), renew, stall);
         Ok(Aws { runtime, config, connection, patience, stall, console: *console })
     }
 
@@ -202,10 +207,14 @@ pub(crate) async fn interrupted() {
 async fn load(args: &AwsArgs, http: SharedHttpClient) -> SdkConfig {
     let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build();
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .http_client(http)
+        .http_client(http.clone())
         .timeout_config(timeouts);
     if let Some(profile) = &args.profile {
-        loader = loader.profile_name(profile);
+        // What is typed goes before what is set: the usual chain would take keys from the environment first.
+        let config = ProviderConfig::with_default_region().await.with_http_client(http);
+        let provider = ProfileFileCredentialsProvider::builder().configure(&config);
+        let provider = provider.profile_name(profile).build();
+        loader = loader.profile_name(profile).credentials_provider(provider);
     }
     if let Some(region) = &args.region {
         loader = loader.region(Region::new(region.clone()));
@@ -214,6 +223,14 @@ async fn load(args: &AwsArgs, http: SharedHttpClient) -> SdkConfig {
         loader = loader.endpoint_url(url);
     }
     loader.load().await
+}
+
+/// S3 may be asked elsewhere than the other services.
+fn for_s3(config: SdkConfig) -> SdkConfig {
+    match std::env::var("AWS_ENDPOINT_URL_S3") {
+        Ok(url) if !url.is_empty() => config.into_builder().endpoint_url(url).build(),
+        _ => config,
+    }
 }
 
 /// Speaks TLS with the machine's roots of trust or, where it has none, with Mozilla's.

@@ -159,12 +159,17 @@ impl Bundle {
         }
     }
 
-    /// The parts.
+    /// The parts, some of them read ahead.
     pub(crate) fn parts(&self) -> Parts {
+        self.parts_ahead(IN_FLIGHT)
+    }
+
+    /// The parts, so many of them on their way at a time.
+    pub(crate) fn parts_ahead(&self, jobs: usize) -> Parts {
         match (&self.remote, &self.directory) {
             (Some((aws, opened)), _) => {
                 let (store, contents) = (opened.store.clone(), self.manifest.contents());
-                Parts::Remote(Box::new(RemoteParts::new(aws.handle(), store, contents, IN_FLIGHT)))
+                Parts::Remote(Box::new(RemoteParts::new(aws.handle(), store, contents, jobs)))
             }
             (None, directory) => {
                 Parts::Directory(DirectorySource::new(directory.path().unwrap_or(Path::new("."))))

@@ -85,40 +85,41 @@ pub(crate) struct RemoteSink {
     begun: Vec<(String, [u8; 20])>,
     /// Whether something else had one of the names.
     in_the_way: bool,
+    /// What there is of an old bundle of that name; its manifest goes before the first part comes.
+    stale: Vec<String>,
 }
 
 impl RemoteSink {
+    /// With `overwrite`, `stale` is what there is of the bundle that is overwritten.
     pub(crate) fn new(
         handle: Handle,
         store: Arc<dyn Store>,
         jobs: usize,
         acl: Acl,
         overwrite: bool,
+        stale: Vec<String>,
     ) -> RemoteSink {
         let upload = Upload::new(store.clone(), jobs, Some(BTreeSet::new()), Arc::new(|_| {}));
-        let begun = Vec::new();
-        RemoteSink { handle, store, upload: Some(upload), acl, overwrite, begun, in_the_way: false }
+        let (upload, begun) = (Some(upload), Vec::new());
+        RemoteSink { handle, store, upload, acl, overwrite, begun, in_the_way: false, stale }
     }
 
-    /// Waits until all parts have arrived, and then puts the manifest. Then those of `stale` go that are no longer of
-    /// this bundle; gives those that could not be removed.
-    pub(crate) fn commit(
-        &mut self,
-        filename: &str,
-        manifest: String,
-        stale: &[String],
-    ) -> io::Result<Vec<String>> {
+    /// Waits until all parts have arrived, and then puts the manifest. Then the old parts go that are not of this bundle;
+    /// gives those that could not be removed.
+    pub(crate) fn commit(&mut self, filename: &str, manifest: String) -> io::Result<Vec<String>> {
         if let Some(upload) = self.upload.take() {
             let arrived = wait(&self.handle, upload.finish());
             self.noted(arrived)?;
         }
         let data = Bytes::from(manifest);
         let put = Put { sha1: sha1_of(&data), acl: self.acl, overwrite: self.overwrite };
+        // First of what is taken back: it may have arrived even if the answer did not.
+        self.begun.insert(0, (filename.to_owned(), put.sha1));
         let arrived = wait(&self.handle, self.store.put(filename, data, &put));
         self.noted(arrived)?;
         // From here on they belong to a bundle.
         let names: BTreeSet<_> = self.begun.drain(..).map(|(name, _)| name).collect();
-        let stale = stale.iter().filter(|name| *name != filename && !names.contains(*name));
+        let stale = self.stale.iter().filter(|name| !names.contains(*name));
         Ok(self.remove(stale.cloned().collect()))
     }
 
@@ -173,6 +174,12 @@ impl RemoteSink {
 
 impl PartSink for RemoteSink {
     fn put(&mut self, part: SealedPart) -> io::Result<()> {
+        if self.begun.is_empty() {
+            // At no time does a manifest stand beside parts that are not its own.
+            for old in self.stale.iter().filter(|name| name.ends_with(".manifest.xml")) {
+                wait(&self.handle, self.store.delete(old))?;
+            }
+        }
         let put = Put { sha1: *part.digest.bytes(), acl: self.acl, overwrite: self.overwrite };
         let Some(upload) = &mut self.upload else {
             return Err(io::Error::other("the bundle is complete"));

@@ -56,6 +56,8 @@ pub enum ErrorKind {
     },
     /// There was no answer: no connection, or not in time.
     Unreachable,
+    /// Nobody whom this machine trusts vouches for who answers.
+    Untrusted,
     /// There are no credentials.
     Credentials,
     /// The answer is not EC2's, or is cut off.

@@ -202,6 +202,11 @@ fn by_kind(error: &Facts) -> Option<String> {
             "check the network, the proxy and the region: a wrong one is a host that does not exist"
                 .to_owned()
         }
+        ErrorKind::Untrusted => {
+            "if the endpoint or a proxy has an authority of its own, set SSL_CERT_FILE to the file of its \
+             certificate"
+                .to_owned()
+        }
         ErrorKind::Unreadable => NOT_EC2.to_owned(),
         // EC2 always gives a code.
         ErrorKind::Refused if error.code.is_none() && error.status.is_some() => NOT_EC2.to_owned(),
@@ -302,6 +307,7 @@ mod tests {
         );
         for kind in [
             ErrorKind::Unreachable,
+            ErrorKind::Untrusted,
             ErrorKind::Unreadable,
             ErrorKind::Credentials,
             ErrorKind::Denied,

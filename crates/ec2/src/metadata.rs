@@ -190,9 +190,7 @@ impl Metadata {
                         .await
                         .unwrap_or_else(|_| Err(lost(TOKEN_PATH, None)))?;
                 }
-                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
-                    if attempt < ATTEMPTS =>
-                {
+                status if is_busy(status) && attempt < ATTEMPTS => {
                     sleep(FIRST_PAUSE * (1 << (attempt - 1))).await;
                     attempt += 1;
                 }
@@ -206,10 +204,17 @@ impl Metadata {
 
     /// Fetches a token.
     async fn new_token(&self) -> Result<(), MetadataError> {
-        let (status, body) = self.request(Method::PUT, TOKEN_PATH, None).await?;
-        if status != StatusCode::OK {
-            return Err(MetadataError::NoToken { status: status.as_u16() });
-        }
+        let mut attempt = 1;
+        let body = loop {
+            match self.request(Method::PUT, TOKEN_PATH, None).await? {
+                (StatusCode::OK, body) => break body,
+                (status, _) if is_busy(status) && attempt < ATTEMPTS => {
+                    sleep(FIRST_PAUSE * (1 << (attempt - 1))).await;
+                    attempt += 1;
+                }
+                (status, _) => return Err(MetadataError::NoToken { status: status.as_u16() }),
+            }
+        };
         let text = text(TOKEN_PATH, &body)?;
         let mut token = HeaderValue::from_str(text.trim())
             .ok()
@@ -253,6 +258,10 @@ impl Metadata {
             Err(error) => Err(lost(error)),
         }
     }
+}
+
+fn is_busy(status: StatusCode) -> bool {
+    matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
 }
 
 fn lost(path: &str, source: Option<Box<dyn std::error::Error + Send + Sync>>) -> MetadataError {

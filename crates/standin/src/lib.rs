@@ -174,6 +174,8 @@ impl Standin {
             ("AWS_ACCESS_KEY_ID", self.options.access_key.clone()),
             ("AWS_SECRET_ACCESS_KEY", self.options.secret_key.clone()),
             ("AWS_REGION", "us-east-1".to_owned()),
+            // The first version of the AWS CLI knows only this one.
+            ("AWS_DEFAULT_REGION", "us-east-1".to_owned()),
             ("AWS_EC2_METADATA_SERVICE_ENDPOINT", self.imds_url()),
             ("BALER_STANDIN_EC2_CERT", self.ec2_certificate().to_string_lossy().into_owned()),
         ]

@@ -60,6 +60,8 @@ pub enum Kind {
     Transient(Option<Duration>),
     /// The service could not be reached, or did not answer in time.
     Unreachable,
+    /// Nobody whom this machine trusts vouches for who answers.
+    Untrusted,
     /// The service says no, and will again.
     Refused,
     /// A file or directory of this machine.
@@ -138,6 +140,9 @@ impl Error {
             Kind::Skewed(None) => "this machine's clock is wrong: set it".to_owned(),
             Kind::Unreachable => "check the network, a proxy and the endpoint, and run the same again: what was sent \
                                   is not sent twice"
+                .to_owned(),
+            Kind::Untrusted => "if the endpoint or a proxy has an authority of its own, set SSL_CERT_FILE to the file \
+                                of its certificate"
                 .to_owned(),
             Kind::Transient(_) => "run the same again: what was sent is not sent twice".to_owned(),
             Kind::Exists => "pass --force to overwrite it".to_owned(),

@@ -28,7 +28,7 @@ use error::{causes, failed};
 pub use trial::{Need, Outcome, Trial};
 
 use crate::location::is_host;
-use crate::{Acl, Entry, Error, Kind, Location, Meta, Put, Source, Store};
+use crate::{Acl, Entry, Error, Kind, Location, Meta, Put, Sha1Bytes, Source, Store, sha1_of};
 
 /// How slow a connection may be, beyond the time without any progress that is given.
 const SLOWEST: u64 = 64 << 10;
@@ -308,6 +308,29 @@ impl S3 {
         }
     }
 
+    /// Whether what is there reads as that, where the service keeps no digest of it.
+    async fn reads_as(
+        &self,
+        name: &str,
+        meta: Option<Meta>,
+        sha1: &Sha1Bytes,
+    ) -> Result<bool, Error> {
+        match meta {
+            Some(Meta { len, sha1: None, .. }) => {
+                Ok(sha1_of(&self.get(name, None, len).await?) == *sha1)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Sets who may read an object, where services know such a thing.
+    async fn grant_if_it_can(&self, name: &str, acl: Acl) -> Result<(), Error> {
+        match self.grant(name, acl).await {
+            Err(Error { kind: Kind::Unsupported, .. }) => Ok(()),
+            result => result,
+        }
+    }
+
     async fn try_grant(&self, client: Client, name: &str, acl: Acl) -> Result<(), Error> {
         let Some(acl) = canned(acl) else { return Ok(()) };
         let on = self.address(name);
@@ -332,13 +355,14 @@ impl Store for S3 {
     async fn put(&self, name: &str, data: Bytes, put: &Put) -> Result<(), Error> {
         match self.call(|client| self.try_put(client, name, data.clone(), put)).await {
             // It may be our own: the answer to an earlier attempt was lost.
-            Err(error) if error.kind == Kind::Exists => match self.head(name).await? {
-                Some(meta) if meta.is(&data, &put.sha1) => match self.grant(name, put.acl).await {
-                    Err(Error { kind: Kind::Unsupported, .. }) => Ok(()),
-                    result => result,
-                },
-                _ => Err(Error { reason: "another object has that name".to_owned(), ..error }),
-            },
+            Err(error) if error.kind == Kind::Exists => {
+                let meta = self.head(name).await?;
+                let is_same = meta.as_ref().is_some_and(|meta| meta.is(&data, &put.sha1));
+                if is_same || self.reads_as(name, meta, &put.sha1).await? {
+                    return self.grant_if_it_can(name, put.acl).await;
+                }
+                Err(Error { reason: "another object has that name".to_owned(), ..error })
+            }
             result => result,
         }
     }
@@ -364,19 +388,16 @@ impl Store for S3 {
             let reason = format!("`{}` is kept by another service", from.path);
             return Err(Error::new("CopyObject", self.address(name), Kind::Unsupported, reason));
         }
+        // CopyObject cannot be told not to overwrite.
         if !put.overwrite
             && let Some(meta) = self.head(name).await?
         {
-            // CopyObject cannot be told not to overwrite.
-            return match meta.sha1 == Some(put.sha1) {
-                true => self.grant(name, put.acl).await,
-                false => Err(Error::new(
-                    "CopyObject",
-                    self.address(name),
-                    Kind::Exists,
-                    "another object has that name",
-                )),
-            };
+            let is_same = meta.sha1 == Some(put.sha1);
+            if is_same || self.reads_as(name, Some(meta), &put.sha1).await? {
+                return self.grant_if_it_can(name, put.acl).await;
+            }
+            let reason = "another object has that name";
+            return Err(Error::new("CopyObject", self.address(name), Kind::Exists, reason));
         }
         self.call(|client| self.try_copy(client, from, name, put)).await
     }

@@ -75,9 +75,7 @@ impl Args {
             return Ok(Exit::Done);
         }
         // Without ACLs in the bucket the permission to set them is not what is missing.
-        let is_missing = |trial: &&Trial| {
-            matches!(&trial.outcome, Outcome::Bad(error) if trial.need.required && error.kind != Kind::NoAcls)
-        };
+        let is_missing = |trial: &&Trial| matches!(&trial.outcome, Outcome::Bad(error) if trial.need.required && error.kind != Kind::NoAcls);
         let missing: Vec<_> =
             trials.iter().filter(is_missing).map(|trial| trial.need.action).collect();
         let trouble = Trouble::refused(format!("`{}` cannot take bundles for EC2", self.place));

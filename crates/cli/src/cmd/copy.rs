@@ -160,8 +160,10 @@ impl Args {
         if is_same && self.kernel.is_none() && self.ramdisk.is_none() {
             return Ok(None);
         }
-        let user = required_key(&self.keys, console)
-            .context(Trouble::usage("the manifest has to be written anew, and signed"))?;
+        let user = required_key(&self.keys, console).context(
+            Trouble::usage("the manifest has to be written anew, and signed")
+                .hint("pass --key, or set EC2_PRIVATE_KEY"),
+        )?;
         let opened = bundle.open(&user, self.keys.certificate()?)?;
         let mut contents: Contents = bundle.manifest.contents().clone();
         if !is_same {

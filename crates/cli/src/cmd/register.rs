@@ -255,7 +255,7 @@ async fn check_readable(remote: &Remote, bundle: &Bundle, console: &Console) -> 
 fn look(bundle: &Bundle, opened: &Opened) -> Option<Virtualization> {
     let (head, seen) = Head::new();
     let options = UnpackOptions { key: &opened.key, iv: &opened.iv, jobs: 1 };
-    let source = Interruptible(bundle.parts());
+    let source = Interruptible(bundle.parts_ahead(1));
     // It always ends with an error: the head has enough.
     let _ = unpack(bundle.manifest.contents(), &options, &source, Box::new(head), &|_| {});
     seen()

@@ -39,6 +39,16 @@ struct Answer {
     body: Bytes,
 }
 
+/// Another attempt does not change a certificate. The words are those of rustls, which the SDK hides.
+fn no_answer(error: &(dyn std::error::Error + 'static)) -> ErrorKind {
+    let untrusted = std::iter::successors(Some(error), |link| link.source())
+        .any(|link| link.to_string().contains("invalid peer certificate"));
+    match untrusted {
+        true => ErrorKind::Untrusted,
+        false => ErrorKind::Unreachable,
+    }
+}
+
 impl Ec2 {
     /// Sends a request once.
     pub(super) async fn send(&self, form: &Form, used: &Credentials) -> Result<Element, Error> {
@@ -48,16 +58,15 @@ impl Ec2 {
                 .with_source(error)
         })?;
         let limit = self.timing.attempt;
-        let unreachable = |what: String| Error::new(form.action, ErrorKind::Unreachable, what);
         let answer = match tokio::time::timeout(limit, self.exchange(request)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
                 let what = format!("no answer from `{}`", self.endpoint);
-                return Err(unreachable(what).with_source(error));
+                return Err(Error::new(form.action, no_answer(&*error), what).with_source(error));
             }
             Err(_) => {
                 let what = format!("no answer from `{}` within {limit:?}", self.endpoint);
-                return Err(unreachable(what));
+                return Err(Error::new(form.action, ErrorKind::Unreachable, what));
             }
         };
         self.understand(form.action, &answer, used)

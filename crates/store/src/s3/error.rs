@@ -33,7 +33,10 @@ where
                 Error::new(operation, on, Kind::NoCredentials, "there are no credentials")
             }
             Some(error) => Error::new(operation, on, Kind::NoCredentials, causes(error)),
-            None => Error::new(operation, on, Kind::Unreachable, causes(&error)),
+            None => {
+                let reason = causes(&error);
+                Error::new(operation, on, no_answer(&reason), reason)
+            }
         };
     };
     let status = response.status().as_u16();
@@ -48,6 +51,14 @@ where
     let request_id = header("x-amz-request-id").map(str::to_owned);
     let answer = Some(Box::new(Answer { code, status, request_id }));
     Error { answer, ..Error::new(operation, on, kind, reason) }
+}
+
+/// Another attempt does not change a certificate. The words are those of rustls, which the SDK hides.
+fn no_answer(reason: &str) -> Kind {
+    match reason.contains("invalid peer certificate") {
+        true => Kind::Untrusted,
+        false => Kind::Unreachable,
+    }
 }
 
 fn kind<'a>(

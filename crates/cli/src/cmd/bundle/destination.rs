@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use baler_bundle::{DirectorySink, PartSink, SealedPart, bundle_files, manifest_filename};
+use baler_ec2::Registration;
 use baler_store::{Location, Store};
 
+use crate::ami;
 use crate::aws::{Aws, AwsArgs, Remote};
 use crate::bundle::{IN_FLIGHT, is_same};
 use crate::exit::Trouble;
@@ -86,6 +88,28 @@ impl Destination {
             console.note(&format!("the credentials are of the account {account}"));
         }
         Ok(account)
+    }
+
+    /// Refuses a name that an AMI has, before anything is sent.
+    pub(super) fn check_ami(
+        &self,
+        registration: &Registration,
+        console: &Console,
+    ) -> anyhow::Result<()> {
+        let (Destination::S3(s3), Some(region)) = (self, self.region()) else { return Ok(()) };
+        let ec2 = ami::ec2(&s3.aws, Some(region))?;
+        let name = &registration.name;
+        let looking = || format!("looking whether there is an AMI `{name}`");
+        let tell = ami::tell(*console);
+        let found = async { ec2.own_image(name, &tell).await.with_context(looking) };
+        match s3.aws.run(found)? {
+            None => Ok(()),
+            Some(image) => {
+                Err(Trouble::refused(format!("`{name}` is {} in {region} already", image.id))
+                    .hint("choose another name, or `baler deregister` that one first")
+                    .into())
+            }
+        }
     }
 
     /// Refuses what is in the way, before anything is read or made.
@@ -179,17 +203,9 @@ impl InS3 {
             return Err(Trouble::failed("the bucket was not made").into());
         };
         let stale = if overwrite { self.files(name)? } else { Vec::new() };
-        let manifest = manifest_filename(name);
-        if stale.contains(&manifest) {
-            // At no time does a manifest stand beside parts that are not its own.
-            let removing = || format!("removing the old manifest from `{}`", self.place);
-            self.aws
-                .run(async { Ok(remote.store.delete(&manifest).await?) })
-                .with_context(removing)?;
-        }
         let (handle, store) = (self.aws.handle(), remote.store.clone());
-        let sink = RemoteSink::new(handle, store, IN_FLIGHT, self.target.acl, overwrite);
-        Ok(Sink::S3 { sink, place: self.place.clone(), stale })
+        let sink = RemoteSink::new(handle, store, IN_FLIGHT, self.target.acl, overwrite, stale);
+        Ok(Sink::S3 { sink, place: self.place.clone() })
     }
 }
 
@@ -201,7 +217,7 @@ fn is_denied(error: &anyhow::Error) -> bool {
 /// What takes the parts, and at last the manifest.
 pub(super) enum Sink {
     Directory(DirectorySink),
-    S3 { sink: RemoteSink, place: Location, stale: Vec<String> },
+    S3 { sink: RemoteSink, place: Location },
 }
 
 impl PartSink for Sink {
@@ -224,8 +240,8 @@ impl Sink {
         let filename = manifest_filename(name);
         match self {
             Sink::Directory(sink) => Ok(Place::Path(sink.commit(&manifest).map_err(in_the_way)?)),
-            Sink::S3 { mut sink, place, stale } => {
-                let committed = sink.commit(&filename, manifest, &stale);
+            Sink::S3 { mut sink, place } => {
+                let committed = sink.commit(&filename, manifest);
                 match committed {
                     Ok(left) => {
                         for name in left {
@@ -234,7 +250,7 @@ impl Sink {
                         Ok(Place::S3(place.join(&filename)))
                     }
                     Err(error) => {
-                        Sink::S3 { sink, place, stale }.abandon(console);
+                        Sink::S3 { sink, place }.abandon(console);
                         Err(error).context("writing the bundle")
                     }
                 }

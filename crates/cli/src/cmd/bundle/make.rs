@@ -80,7 +80,9 @@ impl Plan {
             let location = self.destination.location(&self.manifest.name);
             let (name, contents, layout) = (register.name.clone(), &self.manifest, register.layout);
             let wanted = Wanted { name, location, contents, layout };
-            register.registration = Some(register.ami.registration(wanted, console)?);
+            let registration = register.ami.registration(wanted, console)?;
+            self.destination.check_ami(&registration, console)?;
+            register.registration = Some(registration);
         }
         self.destination.check_space(&mut input, self.level, console)?;
         let user = match self.user.take() {
