@@ -58,7 +58,7 @@ pub(crate) struct AmiArgs {
     pub(crate) wait: bool,
 }
 
-fn description(text: &str) -> Result<String, String> {
+pub(crate) fn description(text: &str) -> Result<String, String> {
     match text.chars().count() {
         0..=255 => Ok(text.to_owned()),
         count => Err(format!("a description has at most 255 characters, and this one {count}")),
@@ -86,7 +86,8 @@ pub(crate) fn ec2(aws: &Aws, region: Option<&str>) -> anyhow::Result<Ec2> {
     if let Some(region) = region {
         builder = builder.region(Some(aws_config::Region::new(region.to_owned())));
     }
-    let endpoint = std::env::var("AWS_ENDPOINT_URL_EC2").ok().filter(|url| !url.is_empty());
+    let set = || std::env::var("AWS_ENDPOINT_URL_EC2").ok().filter(|url| !url.is_empty());
+    let endpoint = if aws.is_endpoint_typed() { None } else { set() };
     let ec2 = Ec2::new(&builder.build(), endpoint).map_err(|error| {
         let trouble = Trouble::usage("preparing to talk to EC2");
         let trouble = match error {

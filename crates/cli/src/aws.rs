@@ -11,7 +11,9 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::timeout::TimeoutConfig;
-use baler_store::{Bucket, Connection, Location, Patience, Renew, Retry, S3, Store, Wrapped};
+use baler_store::{
+    Bucket, BucketTrouble, Connection, Location, Patience, Renew, Retry, S3, Store, Wrapped,
+};
 use base64ct::{Base64, Encoding as _};
 
 use crate::exit::Trouble;
@@ -31,7 +33,7 @@ pub(crate) struct AwsArgs {
     pub(crate) profile: Option<String>,
 
     /// Another service that speaks S3's and EC2's protocol [else: $AWS_ENDPOINT_URL, the profile's]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = endpoint)]
     pub(crate) endpoint_url: Option<String>,
 
     /// How often a request is made that fails for a reason that may pass
@@ -41,6 +43,20 @@ pub(crate) struct AwsArgs {
     /// How many seconds nothing may move before an attempt has failed
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) timeout: u64,
+}
+
+/// `https://HOST`, or `http://HOST:PORT`.
+fn endpoint(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_host = |rest: &str| {
+        let host = rest.split('/').next().unwrap_or_default();
+        !host.is_empty()
+            && !rest.contains(|c: char| c.is_whitespace() || c.is_control() || "?#@".contains(c))
+    };
+    match rest.is_some_and(is_host) {
+        true => Ok(text.to_owned()),
+        false => Err("an endpoint is `https://HOST` or `http://HOST:PORT`".to_owned()),
+    }
 }
 
 /// A region's name, or what used to stand for one.
@@ -62,6 +78,7 @@ pub(crate) struct Aws {
     connection: Connection,
     patience: Patience,
     stall: Duration,
+    is_endpoint_typed: bool,
     console: Console,
 }
 
@@ -81,6 +98,7 @@ impl Aws {
             .enable_all()
             .build()
             .context("starting the threads for the network")?;
+        let is_typed = args.endpoint_url.is_some();
         let (args, http) = (args.clone(), http_client()?);
         let patience = Patience { attempts: args.attempts, ..Patience::default() };
         let stall = Duration::from_secs(args.timeout);
@@ -92,10 +110,11 @@ impl Aws {
         let config = runtime.block_on(load());
         let renew: Renew = Arc::new(move || {
             let loading = load();
-            Box::pin(async { for_s3(loading.await) })
+            Box::pin(async move { for_s3(loading.await, is_typed) })
         });
-        let connection = Connection::new(for_s3(config.clone()), renew, stall);
-        Ok(Aws { runtime, config, connection, patience, stall, console: *console })
+        let connection = Connection::new(for_s3(config.clone(), is_typed), renew, stall);
+        let (is_endpoint_typed, console) = (is_typed, *console);
+        Ok(Aws { runtime, config, connection, patience, stall, is_endpoint_typed, console })
     }
 
     /// Waits for what the network does, or for an interrupt.
@@ -143,12 +162,18 @@ impl Aws {
         self.patience
     }
 
+    /// Whether the endpoint was typed, and goes before what is set.
+    pub(crate) fn is_endpoint_typed(&self) -> bool {
+        self.is_endpoint_typed
+    }
+
     /// How long nothing may move.
     pub(crate) fn stall(&self) -> Duration {
         self.stall
     }
 
-    fn retry(&self) -> Retry {
+    /// Tries again what is transient, and tells.
+    pub(crate) fn retry(&self) -> Retry {
         let (console, attempts) = (self.console, self.patience.attempts);
         Retry::new(self.patience, move |again| {
             let wait = again.wait.as_secs_f32();
@@ -172,6 +197,16 @@ impl Aws {
         region: Option<&str>,
     ) -> anyhow::Result<Bucket> {
         Ok(self.retry().run(|| self.connection.create(bucket, region)).await?)
+    }
+
+    /// What would keep EC2 from reading what is put into a bucket.
+    pub(crate) async fn troubles(&self, bucket: &Bucket) -> anyhow::Result<Vec<BucketTrouble>> {
+        Ok(self.retry().run(|| bucket.troubles()).await?)
+    }
+
+    /// Mends a bucket.
+    pub(crate) async fn fix(&self, bucket: &Bucket, trouble: &BucketTrouble) -> anyhow::Result<()> {
+        Ok(self.retry().run(|| bucket.fix(trouble)).await?)
     }
 
     /// The objects at a place whose bucket was found.
@@ -211,7 +246,8 @@ async fn load(args: &AwsArgs, http: SharedHttpClient) -> SdkConfig {
         .timeout_config(timeouts);
     if let Some(profile) = &args.profile {
         // What is typed goes before what is set: the usual chain would take keys from the environment first.
-        let config = ProviderConfig::with_default_region().await.with_http_client(http);
+        let config = ProviderConfig::without_region().with_http_client(http);
+        let config = config.load_default_region().await;
         let provider = ProfileFileCredentialsProvider::builder().configure(&config);
         let provider = provider.profile_name(profile).build();
         loader = loader.profile_name(profile).credentials_provider(provider);
@@ -226,9 +262,9 @@ async fn load(args: &AwsArgs, http: SharedHttpClient) -> SdkConfig {
 }
 
 /// S3 may be asked elsewhere than the other services.
-fn for_s3(config: SdkConfig) -> SdkConfig {
+fn for_s3(config: SdkConfig, is_typed: bool) -> SdkConfig {
     match std::env::var("AWS_ENDPOINT_URL_S3") {
-        Ok(url) if !url.is_empty() => config.into_builder().endpoint_url(url).build(),
+        Ok(url) if !url.is_empty() && !is_typed => config.into_builder().endpoint_url(url).build(),
         _ => config,
     }
 }

@@ -92,7 +92,7 @@ pub(crate) fn answer(answer: &clap::Error) -> Exit {
 /// Prints an error, whole, and gives the exit code that it means.
 pub(crate) fn tell(console: &Console, error: &anyhow::Error) -> Exit {
     if interrupt::happened() {
-        console.error("interrupted; nothing unfinished was left under its final name");
+        console.error(interrupt::message());
         return Exit::Interrupted;
     }
     let (message, hint) = message(error);

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use anyhow::Context;
 use baler_bundle::{PartSink, PartSource, SealedPart};
@@ -15,6 +15,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::exit::Exit;
+
+static LEFT: OnceLock<&str> = OnceLock::new();
 
 static HAPPENED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
@@ -39,6 +41,17 @@ pub(crate) fn watch() -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What to say of an interrupt from now on, where something is left.
+pub(crate) fn leave(message: &'static str) {
+    // The first word stands: it was the one that was true when the work began.
+    let _ = LEFT.set(message);
+}
+
+/// What to say of an interrupt.
+pub(crate) fn message() -> &'static str {
+    LEFT.get().copied().unwrap_or("interrupted; nothing unfinished was left under its final name")
 }
 
 /// Whether a signal came.

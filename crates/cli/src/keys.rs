@@ -187,6 +187,19 @@ pub(crate) fn ec2_key(
     Ok((key.public_key(), key.name().to_owned()))
 }
 
+/// Refuses a region whose EC2 has another key than that of the region in which the bundle will lie.
+pub(crate) fn check_same_ec2(typed: &str, bucket: &str) -> anyhow::Result<()> {
+    let name = |region| Ec2Key::for_region(region).map(Ec2Key::name).ok();
+    match name(typed) == name(bucket) {
+        true => Ok(()),
+        false => Err(Trouble::usage(format!(
+            "the bucket is in {bucket}, and EC2 in {typed} has another key"
+        ))
+        .hint(format!("leave --region away, or name a bucket in {typed}"))
+        .into()),
+    }
+}
+
 fn read(path: &Path, what: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let reading = || format!("reading the {what} `{}`", path.display());
     // Room for all of it from the start: a vector that grows leaves copies behind.

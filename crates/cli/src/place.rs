@@ -51,13 +51,19 @@ impl Place {
 
     /// Refuses a manifest where a place for bundles is meant.
     pub(crate) fn check_not_manifest(&self) -> anyhow::Result<()> {
-        match self {
-            Place::S3(location) if location.key.ends_with(".manifest.xml") => {
-                Err(Trouble::usage(format!("`{self}` names a manifest, not a place for a bundle"))
-                    .hint(format!("name the place it goes to: `{}`", location.split().0))
+        let is_manifest = match self {
+            Place::S3(location) => location.key.ends_with(".manifest.xml"),
+            Place::Path(path) => {
+                path.as_os_str().as_encoded_bytes().ends_with(b".manifest.xml") && !path.is_dir()
+            }
+        };
+        match self.split().filter(|_| is_manifest) {
+            Some((above, _)) => {
+                Err(Trouble::usage(format!("`{self}` names a manifest, not a place for bundles"))
+                    .hint(format!("name the place that it is in: `{above}`"))
                     .into())
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 

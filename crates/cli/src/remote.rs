@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use baler_bundle::{MAX_PART_LEN, PartSink, PartSource, SealedPart};
 use baler_manifest::Contents;
@@ -87,7 +88,11 @@ pub(crate) struct RemoteSink {
     in_the_way: bool,
     /// What there is of an old bundle of that name; its manifest goes before the first part comes.
     stale: Vec<String>,
+    has_replaced: bool,
 }
+
+/// How long taking back may take.
+const UNDO: Duration = Duration::from_secs(30);
 
 impl RemoteSink {
     /// With `overwrite`, `stale` is what there is of the bundle that is overwritten.
@@ -101,7 +106,8 @@ impl RemoteSink {
     ) -> RemoteSink {
         let upload = Upload::new(store.clone(), jobs, Some(BTreeSet::new()), Arc::new(|_| {}));
         let (upload, begun) = (Some(upload), Vec::new());
-        RemoteSink { handle, store, upload, acl, overwrite, begun, in_the_way: false, stale }
+        let (in_the_way, has_replaced) = (false, false);
+        RemoteSink { handle, store, upload, acl, overwrite, begun, in_the_way, stale, has_replaced }
     }
 
     /// Waits until all parts have arrived, and then puts the manifest. Then the old parts go that are not of this bundle;
@@ -123,21 +129,44 @@ impl RemoteSink {
         Ok(self.remove(stale.cloned().collect()))
     }
 
-    /// Removes the parts of a bundle that has come to nothing, as far as that goes; how many could not be.
-    pub(crate) fn undo(&mut self) -> usize {
+    /// Whether the bundle that was to be overwritten is gone.
+    pub(crate) fn has_replaced(&self) -> bool {
+        self.has_replaced
+    }
+
+    /// Removes what was sent of a bundle that has come to nothing, and what is left of the one whose manifest made way for
+    /// it, within half a minute; what could not be removed.
+    pub(crate) fn undo(&mut self) -> Vec<String> {
         // What is on its way is called off.
         self.upload = None;
         let begun = std::mem::take(&mut self.begun);
-        let ours = self.handle.block_on(async {
-            let mut ours = Vec::new();
-            for (name, sha1) in begun {
-                if self.is_ours(&name, &sha1).await {
-                    ours.push(name);
+        let mut names: Vec<_> = begun.iter().map(|(name, _)| name.clone()).collect();
+        if self.has_replaced {
+            names.extend(
+                self.stale
+                    .iter()
+                    .filter(|name| !begun.iter().any(|(new, _)| new == *name))
+                    .cloned(),
+            );
+        }
+        let mut left: BTreeSet<_> = names.into_iter().collect();
+        self.handle.block_on(async {
+            let removing = async {
+                for (name, sha1) in &begun {
+                    if !self.is_ours(name, sha1).await || self.store.delete(name).await.is_ok() {
+                        left.remove(name);
+                    }
                 }
-            }
-            ours
+                for name in left.clone() {
+                    if self.store.delete(&name).await.is_ok() {
+                        left.remove(&name);
+                    }
+                }
+            };
+            // Nobody waits for a network that is gone.
+            let _ = tokio::time::timeout(UNDO, removing).await;
         });
-        self.remove(ours).len()
+        left.into_iter().collect()
     }
 
     /// Whether an object is the one that was put: who may not list comes upon other bundles only when putting.
@@ -178,6 +207,7 @@ impl PartSink for RemoteSink {
             // At no time does a manifest stand beside parts that are not its own.
             for old in self.stale.iter().filter(|name| name.ends_with(".manifest.xml")) {
                 wait(&self.handle, self.store.delete(old))?;
+                self.has_replaced = true;
             }
         }
         let put = Put { sha1: *part.digest.bytes(), acl: self.acl, overwrite: self.overwrite };

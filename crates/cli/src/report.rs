@@ -9,6 +9,7 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::interrupt::Waiting;
 use crate::place::Place;
 use anyhow::Context;
 use bytesize::ByteSize;
@@ -117,7 +118,8 @@ impl Console {
         }
         self.line("baler: ", &format!("{question} [y/N]"));
         let mut answer = String::new();
-        stdin.lock().read_line(&mut answer).context("reading the answer")?;
+        let mut typed = io::BufReader::new(Waiting(stdin));
+        typed.read_line(&mut answer).context("reading the answer")?;
         Ok(Some(matches!(answer.trim(), "y" | "Y" | "yes")))
     }
 

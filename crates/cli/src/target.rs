@@ -25,6 +25,17 @@ pub(crate) struct TargetArgs {
 }
 
 impl TargetArgs {
+    /// One of the options that was given, if there is one.
+    pub(crate) fn used(&self) -> Option<&'static str> {
+        [
+            ("--create-bucket", self.create_bucket),
+            ("--fix-bucket", self.fix_bucket),
+            ("--acl", self.acl != Acl::default()),
+        ]
+        .into_iter()
+        .find_map(|(name, is_used)| is_used.then_some(name))
+    }
+
     /// Finds the bucket, or makes it; refuses one that EC2 could not read from, before anything is sent. `None` in a dry
     /// run for which it would have to be made.
     pub(crate) async fn prepare(
@@ -61,26 +72,27 @@ impl TargetArgs {
             console.note(&format!("the bucket `{name}` is in {found}, not in {wanted}"));
         }
         if self.acl.lets_ec2_read() {
-            self.check(&bucket, name, dry_run, console).await?;
+            self.check(aws, &bucket, name, dry_run, console).await?;
         }
         Ok(Some(bucket))
     }
 
     async fn check(
         &self,
+        aws: &Aws,
         bucket: &Bucket,
         name: &str,
         dry_run: bool,
         console: &Console,
     ) -> anyhow::Result<()> {
-        let troubles = bucket.troubles().await?;
+        let troubles = aws.troubles(bucket).await?;
         if self.fix_bucket {
             for trouble in &troubles {
                 if dry_run {
                     console.note(&format!("would change the bucket `{name}`: {trouble}"));
                     continue;
                 }
-                bucket.fix(trouble).await?;
+                aws.fix(bucket, trouble).await?;
                 console.note(&format!("changed the bucket `{name}`: {trouble}; it does no more"));
             }
             return Ok(());

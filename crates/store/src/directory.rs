@@ -205,13 +205,16 @@ fn read(path: &Path, range: Option<Range<u64>>, most: u64) -> io::Result<Result<
 fn write(path: &Path, data: &[u8], overwrite: bool) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(directory)?;
-    let mut file =
-        tempfile::Builder::new().prefix(".baler.").suffix(".partial").tempfile_in(directory)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // As readable as any other new file.
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    let mut file = tempfile::Builder::new()
+        .prefix(&format!(".{name}."))
+        .suffix(".partial")
+        .permissions(permissions)
+        .tempfile_in(directory)?;
     file.write_all(data)?;
     file.as_file().sync_all()?;
-    // As readable as any other new file.
-    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    file.as_file().set_permissions(permissions)?;
     if overwrite {
         file.persist(path)?;
     } else if let Err(error) = file.persist_noclobber(path) {

@@ -250,7 +250,7 @@ impl S3 {
     async fn try_list(&self, client: Client, prefix: &str) -> Result<Vec<Entry>, Error> {
         let (on, before) = (self.address(prefix), self.key("").len());
         let mut found = Vec::new();
-        let mut token = None;
+        let (mut token, mut last) = (None, None);
         loop {
             let request = client
                 .list_objects_v2()
@@ -262,6 +262,11 @@ impl S3 {
                 let name = object.key()?.get(before..)?.to_owned();
                 Some(Entry { name, len: object.size()?.try_into().ok()? })
             }));
+            if page.next_continuation_token.is_some() && page.next_continuation_token == last {
+                let reason = "the service gives the same page again and again";
+                return Err(Error::new("ListObjectsV2", on, Kind::Refused, reason));
+            }
+            last.clone_from(&page.next_continuation_token);
             token = page.next_continuation_token;
             if token.is_none() || page.is_truncated != Some(true) {
                 return Ok(found);

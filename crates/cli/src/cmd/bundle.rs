@@ -178,8 +178,11 @@ impl Args {
         let destination =
             Destination::open(self.destination, &self.target, &self.aws, self.dry_run, console)?;
         // Where the bundle lies is where it is registered.
-        let region =
-            self.aws.region.or_else(|| destination.region().map(str::to_owned)).or(inherited);
+        let bucket = destination.region().map(str::to_owned);
+        if let (Some(typed), Some(bucket), None) = (&self.aws.region, &bucket, &self.ec2_cert) {
+            keys::check_same_ec2(typed, bucket)?;
+        }
+        let region = bucket.or(self.aws.region).or(inherited);
         let (ec2, ec2_name) = keys::ec2_key(self.ec2_cert, region)?;
         let manifest = self.manifest.contents(name, &destination, console)?;
         check_draft(&manifest).context(Trouble::usage("the manifest could not be written"))?;
@@ -207,19 +210,31 @@ impl Args {
         })
     }
 
-    /// Refuses to register what would not be in S3, and options that would do nothing.
+    /// Refuses to register what would not be in S3 or what EC2 could not read, and options that would do nothing.
     fn check_register(&self) -> anyhow::Result<()> {
-        match (&self.register, self.destination.path(), self.ami.used()) {
-            (Some(_), Some(path), _) => Err(Trouble::usage(format!(
+        let place = self.destination.path();
+        match (&self.register, place, self.ami.used(), self.target.used()) {
+            (_, Some(path), _, Some(option)) => Err(Trouble::usage(format!(
+                "{option} is for S3, and `{}` is a directory",
+                path.display()
+            ))
+            .hint("leave it away, or bundle to s3://BUCKET/PREFIX")
+            .into()),
+            (Some(_), Some(path), ..) => Err(Trouble::usage(format!(
                 "EC2 registers bundles that are in S3, and `{}` is a directory",
                 path.display()
             ))
             .hint("bundle to s3://BUCKET/PREFIX")
             .into()),
-            (None, _, Some(option)) => Err(Trouble::usage(format!(
+            (None, _, Some(option), _) => Err(Trouble::usage(format!(
                 "{option} is for the AMI, and none is to be registered"
             ))
             .hint("pass --register NAME")
+            .into()),
+            (Some(_), None, ..) if !self.target.acl.lets_ec2_read() => Err(Trouble::usage(
+                format!("EC2 could not read objects with the ACL {}", self.target.acl),
+            )
+            .hint("leave --acl away: it is aws-exec-read then")
             .into()),
             _ => Ok(()),
         }

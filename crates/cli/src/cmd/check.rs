@@ -35,10 +35,11 @@ impl Args {
         let (remote, troubles, trials) = aws.run(async {
             let remote = aws.open(&self.place).await?;
             let troubles = match self.acl.lets_ec2_read() {
-                true => remote.bucket.troubles().await?,
+                true => aws.troubles(&remote.bucket).await?,
                 false => Vec::new(),
             };
-            let trials = aws.connection().trial(&remote.bucket, &self.place, self.acl).await;
+            let trials =
+                aws.connection().trial(&remote.bucket, &self.place, self.acl, &aws.retry()).await;
             Ok((remote, troubles, trials))
         })?;
         let region = remote.bucket.region();
@@ -91,7 +92,8 @@ impl Args {
 fn told(trial: &Trial) -> (&'static str, Option<String>) {
     match &trial.outcome {
         Outcome::Good => ("good", None),
-        Outcome::Bad(error) => ("missing", Some(error.to_string())),
+        Outcome::Bad(error) if error.kind == Kind::Denied => ("missing", Some(error.to_string())),
+        Outcome::Bad(error) => ("failed", Some(error.to_string())),
         Outcome::Untried => ("untried", None),
     }
 }

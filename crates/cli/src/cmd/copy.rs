@@ -7,13 +7,13 @@ use std::sync::Arc;
 use anyhow::Context;
 use baler_bundle::{MAX_PART_LEN, PartSource};
 use baler_manifest::{Contents, Ec2Key};
-use baler_store::{Directory, Event, Put, Store, Upload, sha1_of};
+use baler_store::{Directory, Event, Kind, Put, Store, Upload, sha1_of};
 use bytes::Bytes;
 use getrandom::SysRng;
 use serde_json::json;
 
 use crate::aws::{Aws, AwsArgs, Remote};
-use crate::bundle::{Bundle, IN_FLIGHT, common_start, required_key};
+use crate::bundle::{Bundle, IN_FLIGHT, Trust, common_start, is_same, required_key};
 use crate::cmd::mapping;
 use crate::exit::{Exit, Trouble};
 use crate::interrupt;
@@ -60,6 +60,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", help_heading = "AWS")]
     from_profile: Option<String>,
 
+    /// Write the manifest anew even if the old one's signature is wrong, missing, or cannot be checked
+    #[arg(long, help_heading = "Manifest")]
+    ignore_signature: bool,
+
     /// Overwrite another bundle of that name
     #[arg(long, short)]
     force: bool,
@@ -98,7 +102,15 @@ impl Args {
             profile => AwsArgs { profile: profile.clone(), region: None, ..self.aws.clone() },
         };
         let bundle = Bundle::read(&self.bundle.manifest, &source, console)?;
-        if bundle.directory == self.destination {
+        if let (Place::Path(path), Some(option)) = (&self.destination, self.target.used()) {
+            return Err(Trouble::usage(format!(
+                "{option} is for S3, and `{}` is a directory",
+                path.display()
+            ))
+            .hint("leave it away, or copy to s3://BUCKET/PREFIX")
+            .into());
+        }
+        if is_same_place(&bundle.directory, &self.destination) {
             return Err(
                 Trouble::usage(format!("the bundle is in `{}` already", self.destination)).into()
             );
@@ -157,6 +169,16 @@ impl Args {
             _ => false,
         };
         let is_same = !other_key && !self.rewrap && self.ec2_cert.is_none();
+        let is_known =
+            |to| Ec2Key::for_region(to).map(Ec2Key::name).ok() == Some(Ec2Key::Commercial.name());
+        if let (true, None, Some(to)) = (is_same, from, to)
+            && !is_known(to)
+        {
+            console.warn(&format!(
+                "EC2 in {to} has a key of its own, and opens only bundles that were made for it"
+            ));
+            console.hint("pass --rewrap if this one was made for another EC2");
+        }
         if is_same && self.kernel.is_none() && self.ramdisk.is_none() {
             return Ok(None);
         }
@@ -165,9 +187,18 @@ impl Args {
                 .hint("pass --key, or set EC2_PRIVATE_KEY"),
         )?;
         let opened = bundle.open(&user, self.keys.certificate()?)?;
+        // What is signed here is vouched for by the user.
+        let trust = bundle.trust(&self.keys, Some(&opened))?;
+        if trust != Trust::Valid && !self.ignore_signature {
+            let what = format!("the signature of `{}` is {}", bundle.place, trust.word());
+            return Err(Trouble::mismatch(what)
+                .hint("if you know where it comes from, pass --ignore-signature; a certificate of the signer with --cert")
+                .into());
+        }
         let mut contents: Contents = bundle.manifest.contents().clone();
         if !is_same {
-            let region = to.map(str::to_owned).filter(|_| self.ec2_cert.is_none());
+            let region = to.map(str::to_owned).or_else(|| self.aws.region.clone());
+            let region = region.filter(|_| self.ec2_cert.is_none());
             let (ec2, name) = keys::ec2_key(self.ec2_cert.clone(), region)?;
             contents.ec2_key = ec2.wrap(opened.key.bytes(), &mut SysRng)?;
             contents.ec2_iv = ec2.wrap(opened.iv.bytes(), &mut SysRng)?;
@@ -195,30 +226,34 @@ impl Args {
         let filename = bundle.filename()?;
         let data = Bytes::from(manifest);
         let put = Put { sha1: sha1_of(&data), acl: self.target.acl, overwrite: self.force };
-        let present = aws
+        let (present, old) = aws
             .run(async {
-                let old = store.head(filename).await?;
-                match old {
-                    Some(old) if !old.is(&data, &put.sha1) && !self.force => {
-                        let there = self.destination.join(filename);
-                        return Err(Trouble::failed(format!("`{there}` is another bundle"))
-                            .hint("pass --force to overwrite it, or name another place")
-                            .into());
-                    }
-                    // At no time does a manifest stand beside parts that are not its own.
-                    Some(old) if !old.is(&data, &put.sha1) => store.delete(filename).await?,
-                    _ => {}
+                let old = match store.head(filename).await {
+                    // Who may not look finds out when it does not let itself be written.
+                    Err(error) if error.kind == Kind::Denied => None,
+                    found => found?.filter(|old| !old.is(&data, &put.sha1)),
+                };
+                if old.is_some() && !self.force {
+                    let there = self.destination.join(filename);
+                    return Err(Trouble::failed(format!("`{there}` is another bundle"))
+                        .hint("pass --force to overwrite it, or name another place")
+                        .into());
                 }
                 // Who may not list looks at each.
                 let begin = common_start(contents.parts.iter().map(|part| part.filename.as_str()));
                 let listed = store.list(begin).await.ok();
-                Ok(listed.map(|found| found.into_iter().map(|entry| entry.name).collect()))
+                let names = listed.map(|found| found.into_iter().map(|entry| entry.name).collect());
+                Ok((names, old.is_some()))
             })
             .with_context(doing)?;
+        interrupt::leave(
+            "interrupted; the parts that were copied are left, and the same command goes on from there",
+        );
         let progress =
             console.progress(format!("copying {}", contents.name), contents.bundled_size);
+        let old = old.then_some(filename);
         let copied =
-            self.parts(aws, bundle, store.clone(), present, progress).with_context(doing)?;
+            self.parts(aws, bundle, store.clone(), (present, old), progress).with_context(doing)?;
         let last = async { Ok(store.put(filename, data.clone(), &put).await?) };
         aws.run(last).with_context(doing)?;
         Ok(copied)
@@ -230,7 +265,7 @@ impl Args {
         aws: &Aws,
         bundle: &Bundle,
         store: Arc<dyn Store>,
-        present: Option<BTreeSet<String>>,
+        (present, mut old): (Option<BTreeSet<String>>, Option<&str>),
         progress: Progress,
     ) -> anyhow::Result<Copied> {
         let contents = bundle.manifest.contents();
@@ -239,14 +274,9 @@ impl Args {
             self.from_profile.is_none() && service(from) == service(&store)
         });
         if let Some(from) = within {
-            return aws.run(copy_within(
-                contents,
-                from,
-                &store,
-                self.target.acl,
-                self.force,
-                progress,
-            ));
+            let (acl, overwrite) = (self.target.acl, self.force);
+            let to = Within { from: from.clone(), to: store, acl, overwrite };
+            return aws.run(to.copy(contents, old, progress));
         }
         let progress = Arc::new(progress);
         let counts = Arc::new(std::sync::Mutex::new(Copied::default()));
@@ -260,7 +290,7 @@ impl Args {
             }
             shown.add(len);
         });
-        let mut upload = Upload::new(store, IN_FLIGHT, present, on_event);
+        let mut upload = Upload::new(store.clone(), IN_FLIGHT, present, on_event);
         let source = bundle.parts();
         for (index, part) in contents.parts.iter().enumerate() {
             interrupt::check()?;
@@ -275,6 +305,10 @@ impl Args {
                 return Err(Trouble::mismatch(what)
                     .hint("`baler verify` names all that is wrong")
                     .into());
+            }
+            if let Some(old) = old.take() {
+                // At no time does a manifest stand beside parts that are not its own.
+                aws.run(async { Ok(store.delete(old).await?) })?;
             }
             let put = Put { sha1, acl: self.target.acl, overwrite: self.force };
             aws.run(async { Ok(upload.put(name.clone(), data.into(), put).await?) })?;
@@ -331,44 +365,131 @@ impl Args {
     }
 }
 
-/// Lets the service copy, some objects at a time, and looks at what came of it.
-async fn copy_within(
-    contents: &Contents,
-    from: &Arc<dyn Store>,
-    to: &Arc<dyn Store>,
+/// Whether both are one directory, or one prefix.
+fn is_same_place(one: &Place, other: &Place) -> bool {
+    match (one, other) {
+        (Place::Path(one), Place::Path(other)) => is_same(one, other),
+        (one, other) => one == other,
+    }
+}
+
+/// A copy that the service makes.
+#[derive(Clone)]
+struct Within {
+    from: Arc<dyn Store>,
+    to: Arc<dyn Store>,
     acl: baler_store::Acl,
     overwrite: bool,
-    progress: Progress,
-) -> anyhow::Result<Copied> {
-    let mut tasks = tokio::task::JoinSet::new();
-    let mut copied = Copied::default();
-    let mut parts = contents.parts.iter();
-    loop {
-        while tasks.len() < IN_FLIGHT
-            && let Some(part) = parts.next()
-        {
-            let (from, to, name) = (from.clone(), to.clone(), part.filename.clone());
-            let put = Put { sha1: *part.digest.bytes(), acl, overwrite };
-            tasks.spawn(async move {
-                to.copy(&from.source(&name), &name, &put).await?;
-                let meta = to.head(&name).await?;
-                let len = meta.as_ref().map_or(0, |meta| meta.len);
-                if meta.and_then(|meta| meta.sha1).is_none() {
-                    // A service that keeps no digests: the bytes have to tell.
-                    let data = to.get(&name, None, MAX_PART_LEN as u64).await?;
-                    if sha1_of(&data) != put.sha1 {
-                        return Err(Trouble::mismatch(format!(
-                            "the copy of `{name}` is not what the manifest says"
-                        ))
-                        .into());
-                    }
-                }
-                anyhow::Ok(len)
-            });
+}
+
+impl Within {
+    /// Copies the parts, some at a time. Nothing is changed before all of them are seen in the source, as they should be.
+    async fn copy(
+        self,
+        contents: &Contents,
+        old: Option<&str>,
+        progress: Progress,
+    ) -> anyhow::Result<Copied> {
+        let digests =
+            contents.parts.iter().map(|part| (part.filename.clone(), *part.digest.bytes()));
+        let digests: Vec<_> = digests.collect();
+        self.each(
+            &digests,
+            |within, name, sha1| async move {
+                within
+                    .check(
+                        &within.from,
+                        &name,
+                        &sha1,
+                        "is not what the manifest says; no damaged bundle is copied",
+                    )
+                    .await
+            },
+            &|_, _| {},
+        )
+        .await?;
+        if let Some(old) = old {
+            // At no time does a manifest stand beside parts that are not its own.
+            self.to.delete(old).await?;
         }
-        let Some(done) = tasks.join_next().await else { return Ok(copied) };
-        let len = done.context("waiting for a copy")??;
-        copied.sent += len;
-        progress.add(len);
+        let copied = std::sync::Mutex::new(Copied::default());
+        let count = |len: u64, is_kept: bool| {
+            let mut copied = copied.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if is_kept {
+                copied.kept += len
+            } else {
+                copied.sent += len
+            }
+            progress.add(len);
+        };
+        self.each(
+            &digests,
+            |within, name, sha1| async move { within.one(&name, sha1).await },
+            &count,
+        )
+        .await?;
+        Ok(copied.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// Does something to each part, some at a time.
+    async fn each<F>(
+        &self,
+        digests: &[(String, [u8; 20])],
+        work: impl Fn(Within, String, [u8; 20]) -> F,
+        count: &dyn Fn(u64, bool),
+    ) -> anyhow::Result<()>
+    where
+        F: Future<Output = anyhow::Result<(u64, bool)>> + Send + 'static,
+    {
+        let mut tasks = tokio::task::JoinSet::new();
+        let mut parts = digests.iter();
+        loop {
+            while tasks.len() < IN_FLIGHT
+                && let Some((name, sha1)) = parts.next()
+            {
+                tasks.spawn(work(self.clone(), name.clone(), *sha1));
+            }
+            let Some(done) = tasks.join_next().await else { return Ok(()) };
+            let (len, is_kept) = done.context("waiting for a copy")??;
+            count(len, is_kept);
+        }
+    }
+
+    /// One part: its length, and whether it was there already.
+    async fn one(&self, name: &str, sha1: [u8; 20]) -> anyhow::Result<(u64, bool)> {
+        let put = Put { sha1, acl: self.acl, overwrite: self.overwrite };
+        if let Ok(Some(meta)) = self.to.head(name).await
+            && meta.sha1 == Some(sha1)
+        {
+            match self.to.grant(name, self.acl).await {
+                Err(error) if error.kind != Kind::Unsupported => return Err(error.into()),
+                _ => return Ok((meta.len, true)),
+            }
+        }
+        self.to.copy(&self.from.source(name), name, &put).await?;
+        self.check(&self.to, name, &sha1, "was changed while it was copied").await
+    }
+
+    /// Insists on a part being what it should be. A service that keeps no digests has to give its bytes.
+    async fn check(
+        &self,
+        store: &Arc<dyn Store>,
+        name: &str,
+        sha1: &[u8; 20],
+        what: &str,
+    ) -> anyhow::Result<(u64, bool)> {
+        let place = store.address(name);
+        let meta = store.head(name).await?;
+        let meta = meta.ok_or_else(|| Trouble::mismatch(format!("there is no part `{place}`")))?;
+        let found = match meta.sha1 {
+            Some(found) => found,
+            None => sha1_of(&store.get(name, None, MAX_PART_LEN as u64).await?),
+        };
+        match found == *sha1 {
+            true => Ok((meta.len, false)),
+            false => Err(Trouble::mismatch(format!("`{place}` {what}"))
+                .hint("`baler verify` names all that is wrong")
+                .into()),
+        }
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct Args {
     name: Option<AmiName>,
 
     /// What the copy is for
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = ami::description)]
     description: Option<String>,
 
     /// Encrypt the copy's snapshots; an AMI whose root is in S3 has none

@@ -51,11 +51,26 @@ impl Args {
         let ec2 = ami::ec2(&aws, None)?;
         let tell = ami::tell(*console);
         let image = aws.run(find(&ec2, &self.ami, console))?;
-        let bundle = self.bundle(&aws, &image, console)?;
+        let bundle = match self.bundle(&aws, &image, console) {
+            // The rest can still be done.
+            Err(error) if is_gone(&error) => {
+                console.warn(&format!("its bundle is gone already: {error:#}"));
+                None
+            }
+            bundle => bundle?,
+        };
+        if let (Some(_), Some(location)) = (&bundle, &image.location) {
+            aws.run(self.check_others(&ec2, location, console))?;
+        }
         let snapshots: Vec<_> = image.snapshots().map(str::to_owned).collect();
         let lines = self.lines(&image, bundle.as_ref(), &snapshots);
         if self.dry_run {
-            report::result(&lines)?;
+            let places = bundle.as_ref().map(Plan::places).unwrap_or_default();
+            let places: Vec<_> = places.iter().map(ToString::to_string).collect();
+            match self.json {
+                true => self.print(&image, &places, self.left(&snapshots))?,
+                false => report::result(&lines)?,
+            }
             return Ok(Exit::Done);
         }
         if (self.delete_bundle || self.delete_snapshots) && !self.yes {
@@ -76,17 +91,13 @@ impl Args {
         }
         let mut deleted = Vec::new();
         if let Some(plan) = &bundle {
-            let deleting = || {
-                Trouble::failed(format!(
-                    "{} is deregistered; deleting its bundle `{}`",
-                    self.ami, plan.directory
-                ))
-                .hint("`baler remove` deletes what is left")
-            };
-            plan.delete().with_context(deleting)?;
+            console.note(&format!("deregistered {}", self.ami));
+            plan.delete().with_context(|| plan.unfinished())?;
             deleted = plan.places().iter().map(ToString::to_string).collect();
         }
-        console.note(&format!("deregistered {}", self.ami));
+        if bundle.is_none() {
+            console.note(&format!("deregistered {}", self.ami));
+        }
         if bundle.is_none()
             && let Some(location) = image.location.as_ref().filter(|_| image.is_s3_backed())
         {
@@ -103,15 +114,50 @@ impl Args {
             ));
         }
         if self.json {
-            report::json(&json!({
-                "ami": self.ami.as_str(), "deleted": deleted, "manifest": image.location,
-                "snapshots_left": if self.delete_snapshots { failed.clone() } else { snapshots },
-            }))?;
+            let left = if self.delete_snapshots { &failed } else { &snapshots };
+            self.print(&image, &deleted, left)?;
         }
         match failed.is_empty() {
             true => Ok(Exit::Done),
             false => {
                 Err(Trouble::refused(format!("some snapshots of {} are left", self.ami)).into())
+            }
+        }
+    }
+
+    /// Which snapshots stay if nothing goes wrong.
+    fn left<'a>(&self, snapshots: &'a [String]) -> &'a [String] {
+        if self.delete_snapshots { &[] } else { snapshots }
+    }
+
+    fn print(&self, image: &Image, deleted: &[String], left: &[String]) -> anyhow::Result<()> {
+        report::json(&json!({
+            "ami": self.ami.as_str(), "deleted": deleted, "manifest": image.location, "snapshots_left": left,
+            "dry_run": self.dry_run,
+        }))
+    }
+
+    /// Refuses to delete a bundle that other AMIs start from.
+    async fn check_others(
+        &self,
+        ec2: &Ec2,
+        location: &str,
+        console: &Console,
+    ) -> anyhow::Result<()> {
+        let query = Query::own().filter("manifest-location", location);
+        let found = ec2.images(&query, &ami::tell(*console)).await;
+        let found = found.with_context(|| format!("looking who else uses `{location}`"))?;
+        let others: Vec<_> = found
+            .iter()
+            .map(|image| image.id.to_string())
+            .filter(|id| id != self.ami.as_str())
+            .collect();
+        match others.is_empty() {
+            true => Ok(()),
+            false => {
+                Err(Trouble::failed(format!("{} start from the same bundle", others.join(", ")))
+                    .hint("leave --delete-bundle away, or deregister those first")
+                    .into())
             }
         }
     }
@@ -142,7 +188,7 @@ impl Args {
         let mut lines = format!("deregister  {} {name}\n", self.ami);
         if let Some(plan) = bundle {
             for place in plan.places() {
-                lines += &format!("delete      {place}\n");
+                lines += &format!("delete      {}\n", report::plain(&place.to_string()));
             }
         } else if let Some(location) = image.location.as_ref().filter(|_| image.is_s3_backed()) {
             lines += &format!("leave       s3://{} (costs storage)\n", report::plain(location));
@@ -153,6 +199,11 @@ impl Args {
         }
         lines
     }
+}
+
+fn is_gone(error: &anyhow::Error) -> bool {
+    let gone = |error: &baler_store::Error| error.kind == baler_store::Kind::NotFound;
+    error.chain().any(|link| link.downcast_ref().is_some_and(gone))
 }
 
 /// The AMI, as EC2 shows it.

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::ami::{self, AmiArgs, Head, Wanted};
 use crate::args::{self, BundleArg};
-use crate::aws::{AwsArgs, Remote};
+use crate::aws::{Aws, AwsArgs, Remote};
 use crate::bundle::{Bundle, IN_FLIGHT, Opened, Trust, common_start};
 use crate::exit::{Exit, Trouble};
 use crate::interrupt::{self, Interruptible};
@@ -79,10 +79,10 @@ impl Args {
         ami::check_size(contents, self.allow_large)?;
         let region = ami::check_region(self.aws.region.as_deref(), remote.bucket.region())?;
         let opened = self.open(&bundle, console)?;
-        check_signature(&bundle, &self.keys, opened.as_ref())?;
+        check_signature(&bundle, &self.keys, opened.as_ref(), console)?;
         aws.run(check_parts(remote, &bundle))?;
         if !self.ignore_acl {
-            aws.run(check_readable(remote, &bundle, console))?;
+            aws.run(check_readable(aws, remote, &bundle, console))?;
         }
         if self.verify {
             self.check_all(&bundle, console)?;
@@ -102,6 +102,12 @@ impl Args {
                 self.name,
                 registration.virtualization.as_str()
             ));
+            if self.json {
+                report::json(&json!({
+                    "ami": null, "region": region.as_str(), "name": self.name.as_str(), "manifest": location.to_string(),
+                    "virtualization": registration.virtualization.as_str(), "dry_run": true,
+                }))?;
+            }
             return Ok(Exit::Done);
         }
         let ami = aws.run(self.ami.register(&ec2, &registration, console))?;
@@ -153,7 +159,12 @@ impl Args {
     }
 }
 
-fn check_signature(bundle: &Bundle, keys: &KeyArgs, opened: Option<&Opened>) -> anyhow::Result<()> {
+fn check_signature(
+    bundle: &Bundle,
+    keys: &KeyArgs,
+    opened: Option<&Opened>,
+    console: &Console,
+) -> anyhow::Result<()> {
     let trust = bundle.trust(keys, opened)?;
     match trust {
         Trust::Broken | Trust::Unsigned => Err(Trouble::mismatch(format!(
@@ -162,7 +173,11 @@ fn check_signature(bundle: &Bundle, keys: &KeyArgs, opened: Option<&Opened>) -> 
             trust.word()
         ))
         .into()),
-        Trust::Valid | Trust::Unchecked => Ok(()),
+        Trust::Valid => Ok(()),
+        Trust::Unchecked => {
+            console.warn("the manifest's signature was not checked: there is neither the key that it was made with nor a certificate");
+            Ok(())
+        }
     }
 }
 
@@ -214,41 +229,46 @@ async fn check_parts(remote: &Remote, bundle: &Bundle) -> anyhow::Result<()> {
 }
 
 /// Whether EC2 may read all of it, as far as that can be seen.
-async fn check_readable(remote: &Remote, bundle: &Bundle, console: &Console) -> anyhow::Result<()> {
+async fn check_readable(
+    aws: &Aws,
+    remote: &Remote,
+    bundle: &Bundle,
+    console: &Console,
+) -> anyhow::Result<()> {
     let parts = bundle.manifest.contents().parts.iter().map(|part| part.filename.clone());
     let mut names = std::iter::once(bundle.filename()?.to_owned()).chain(parts);
     let mut tasks = tokio::task::JoinSet::new();
+    let mut unseen = None;
     loop {
         while tasks.len() < IN_FLIGHT
             && let Some(name) = names.next()
         {
-            let s3 = remote.s3.clone();
+            let (s3, retry) = (remote.s3.clone(), aws.retry());
             tasks.spawn(async move {
-                let found = s3.ec2_can_read(&name).await;
+                let found = retry.run(|| s3.ec2_can_read(&name)).await;
                 (name, found)
             });
         }
-        let Some(done) = tasks.join_next().await else { return Ok(()) };
+        let Some(done) = tasks.join_next().await else { break };
         let (name, found) = done.context("looking at an ACL")?;
         match found {
             Ok(true) => {}
             Ok(false) => {
-                return Err(Trouble::refused(format!(
-                    "EC2 may not read `{}`",
-                    bundle.directory.join(&name)
-                ))
-                .hint("its ACL has to be aws-exec-read: `baler copy` from where the bundle came from sets it again; --ignore-acl lets EC2 decide")
-                .into());
+                return Err(Trouble::refused(format!("EC2 may not read `{}`", bundle.directory.join(&name)))
+                    .hint("its ACL has to be aws-exec-read: `baler copy` from where the bundle came from sets it again; --ignore-acl lets EC2 decide")
+                    .into());
             }
             // A service without ACLs, or one that does not show them: EC2 will say.
             Err(error) if matches!(error.kind, Kind::Unsupported | Kind::Denied) => {
-                console.note(&format!("whether EC2 may read the bundle cannot be seen: {error}"));
-                return Ok(());
+                unseen = Some(error)
             }
-            Err(error) if error.is_transient() => {}
             Err(error) => return Err(error.into()),
         }
     }
+    if let Some(error) = unseen {
+        console.note(&format!("whether EC2 may read all of the bundle cannot be seen: {error}"));
+    }
+    Ok(())
 }
 
 /// Looks at how the image begins; that takes its first part.

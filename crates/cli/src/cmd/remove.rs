@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Context;
-use baler_bundle::manifest_filename;
-use baler_store::{Directory, Location, Store};
+use baler_bundle::{MAX_PART_LEN, manifest_filename};
+use baler_store::{Directory, Entry, Location, Store, sha1_of};
 use serde_json::json;
 
 use crate::aws::{Aws, AwsArgs};
-use crate::bundle::{Bundle, IN_FLIGHT};
+use crate::bundle::{Bundle, IN_FLIGHT, common_start};
 use crate::exit::{Exit, Trouble};
 use crate::interrupt;
 use crate::place::{self, Place};
@@ -73,7 +73,10 @@ impl Args {
         if !self.yes && !ask(&plan, console)? {
             return Err(Trouble::failed("nothing was deleted").into());
         }
-        plan.delete().with_context(|| format!("deleting from `{}`", plan.directory))?;
+        interrupt::leave(
+            "interrupted; the manifest is deleted, and some of the parts: `baler remove --prefix` deletes the others",
+        );
+        plan.delete().with_context(|| plan.unfinished())?;
         self.tell(&plan, "deleted", console)
     }
 
@@ -83,14 +86,16 @@ impl Args {
         match &bundle.remote {
             Some(_) => Plan::of_bundle(bundle),
             None => {
-                let names = names(&bundle)?;
-                self.here(bundle.directory, names, console)
+                let mut plan = self.here(bundle.directory.clone(), names(&bundle)?, console)?;
+                plan.check(&bundle)?;
+                Ok(plan)
             }
         }
     }
 
     /// What looks like a bundle of that name.
     fn found(&self, prefix: &str, console: &Console) -> anyhow::Result<Plan> {
+        self.bundle.check_not_manifest()?;
         baler_manifest::check_name(prefix)
             .with_context(|| Trouble::usage(format!("`{prefix}` cannot be a bundle's name")))?;
         let directory = self.bundle.clone();
@@ -138,15 +143,20 @@ impl Args {
         let places = plan.places();
         if self.json {
             let names: Vec<_> = places.iter().map(ToString::to_string).collect();
-            report::json(
-                &json!({ "deleted": names, "dry_run": self.dry_run, "versioned": plan.is_versioned }),
-            )?;
+            let deleted = if self.dry_run { "would_delete" } else { "deleted" };
+            report::json(&json!({ deleted: names, "versioned": plan.is_versioned }))?;
         } else {
             places.iter().try_for_each(report::place)?;
         }
         console.note(&format!("{did} {}", report::count(places.len(), "file")));
         Ok(Exit::Done)
     }
+}
+
+/// Whether something is called as parts are: `NAME.part.07`.
+fn is_part(name: &str) -> bool {
+    let index = name.rsplit_once(".part.").map(|(_, index)| index);
+    index.is_some_and(|index| !index.is_empty() && index.bytes().all(|c| c.is_ascii_digit()))
 }
 
 /// A bundle's files, the manifest first.
@@ -170,12 +180,56 @@ impl Plan {
 
     fn of_bundle(bundle: Bundle) -> anyhow::Result<Plan> {
         let (names, directory) = (names(&bundle)?, bundle.directory.clone());
-        let Some((aws, remote)) = bundle.remote else {
+        let Some((aws, remote)) = &bundle.remote else {
             return Err(Trouble::failed(format!("`{directory}` is not in S3")).into());
         };
         let is_versioned =
             aws.run(async { Ok(remote.bucket.is_versioned().await == Some(true)) })?;
-        Ok(Plan { aws, store: remote.store, directory, names, is_versioned })
+        let (aws, store) = (aws.clone(), remote.store.clone());
+        let mut plan = Plan { aws, store, directory, names, is_versioned };
+        plan.check(&bundle)?;
+        Ok(plan)
+    }
+
+    /// Takes out what is not there, and refuses what a manifest may name that is no part of its bundle.
+    fn check(&mut self, bundle: &Bundle) -> anyhow::Result<()> {
+        let contents = bundle.manifest.contents();
+        let own = manifest_filename(&contents.name);
+        let (manifest, store) = (bundle.filename()?.to_owned(), &self.store);
+        let begin = common_start(contents.parts.iter().map(|part| part.filename.as_str()));
+        let there = self.aws.run(async {
+            if manifest != own && store.head(&own).await?.is_some() {
+                let place = self.directory.join(&own);
+                let what = format!("the parts of `{}` are those of `{place}` too", bundle.place);
+                return Err(Trouble::failed(what)
+                    .hint(format!("`baler remove {place}` removes that bundle"))
+                    .into());
+            }
+            for part in contents.parts.iter().filter(|part| !is_part(&part.filename)) {
+                // Whatever is called like this may be anything.
+                let Some(meta) = store.head(&part.filename).await? else { continue };
+                let sha1 = match meta.sha1 {
+                    Some(sha1) => sha1,
+                    None => sha1_of(&store.get(&part.filename, None, MAX_PART_LEN as u64).await?),
+                };
+                if sha1 != *part.digest.bytes() {
+                    let place = self.directory.join(&part.filename);
+                    let what = format!(
+                        "`{place}`, which the manifest lists, is no part of this bundle; nothing was deleted"
+                    );
+                    return Err(Trouble::mismatch(what).into());
+                }
+            }
+            // Who may not list deletes all that are named: what is not there is no error.
+            let listed = store.list(begin).await.ok();
+            let names = |found: Vec<Entry>| found.into_iter().map(|entry| entry.name).collect();
+            Ok(listed.map(names))
+        })?;
+        let there: Option<BTreeSet<String>> = there;
+        if let Some(there) = there {
+            self.names.retain(|name| *name == manifest || there.contains(name));
+        }
+        Ok(())
     }
 
     fn warn(&self, console: &Console) {
@@ -183,6 +237,17 @@ impl Plan {
             console.warn(
                 "the bucket keeps versions: what is deleted is only hidden, and goes on costing, until its versions are deleted too",
             );
+        }
+    }
+
+    /// What to say of a removal that came to an end before its time, and what to do next.
+    pub(super) fn unfinished(&self) -> Trouble {
+        let trouble = Trouble::failed(format!("deleting from `{}`", self.directory));
+        let name =
+            self.names.iter().find_map(|name| name.rsplit_once(".part.")).map(|(name, _)| name);
+        match name {
+            Some(name) => trouble.hint(format!("baler remove --prefix {name} {}", self.directory)),
+            None => trouble,
         }
     }
 

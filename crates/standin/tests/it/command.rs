@@ -15,7 +15,7 @@ fn the_command_serves_until_it_is_told_to_end() {
     let state = directory.path().join("it's");
     let mut child = start(&["serve", "--directory", state.to_str().unwrap(), "--print-env"]);
     let lines: Vec<String> =
-        BufReader::new(child.stdout.take().unwrap()).lines().take(6).map(Result::unwrap).collect();
+        BufReader::new(child.stdout.take().unwrap()).lines().take(7).map(Result::unwrap).collect();
     let value = |name: &str| {
         let start = format!("export {name}='");
         let line = lines.iter().find_map(|line| line.strip_prefix(&start)).unwrap();

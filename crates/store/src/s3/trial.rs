@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::bucket::Bucket;
 use super::{Connection, S3};
 use crate::object::sha1_of;
-use crate::{Acl, Error, Kind, Location, Put, Store};
+use crate::{Acl, Error, Kind, Location, Put, Retry, Store};
 
 /// The account by which S3 names EC2 in the ACLs of AWS's first partition (`docs/format.md`, "In S3").
 const EC2: &str = "6aa5a366c34c1cbe25dc49211496e913e0351eb0e8c37aa3477e40942ec6b97c";
@@ -65,7 +65,13 @@ const DELETE: Need = Need { action: "s3:DeleteObject", purpose: "to remove them"
 
 impl Connection {
     /// Tries what bundling to `place`, registering from there and removing need. Leaves nothing there.
-    pub async fn trial(&self, bucket: &Bucket, place: &Location, acl: Acl) -> Vec<Trial> {
+    pub async fn trial(
+        &self,
+        bucket: &Bucket,
+        place: &Location,
+        acl: Acl,
+        retry: &Retry,
+    ) -> Vec<Trial> {
         let store = S3::new(self.clone(), place.clone(), bucket.region().to_owned());
         let mut trials = Vec::new();
         let mut note = |need, result: Result<(), Error>| {
@@ -78,18 +84,18 @@ impl Connection {
         // Any name will do that nobody else has chosen.
         let _ = getrandom::fill(&mut random);
         let name = format!(".baler-check-{:016x}", u64::from_le_bytes(random));
-        note(LIST, store.list(&name).await.map(|_| ()));
-        note(OWNERSHIP, set(bucket.has_no_acls().await));
-        note(ENCRYPTION, set(bucket.has_kms().await));
+        note(LIST, retry.run(|| store.list(&name)).await.map(|_| ()));
+        note(OWNERSHIP, set(retry.run(|| bucket.has_no_acls()).await));
+        note(ENCRYPTION, set(retry.run(|| bucket.has_kms()).await));
         let data = Bytes::from_static(b"baler check\n");
         let put = Put { sha1: sha1_of(&data), acl: Acl::Unsaid, overwrite: false };
-        if !note(PUT, store.put(&name, data.clone(), &put).await) {
+        if !note(PUT, retry.run(|| store.put(&name, data.clone(), &put)).await) {
             let rest = [PUT_ACL, GET_ACL, GET, DELETE];
             trials.extend(rest.map(|need| Trial { need, outcome: Outcome::Untried }));
             return trials;
         }
-        if note(PUT_ACL, store.grant(&name, acl).await) && acl == Acl::AwsExecRead {
-            let seen = store.ec2_can_read(&name).await.and_then(|can| match can {
+        if note(PUT_ACL, retry.run(|| store.grant(&name, acl)).await) && acl == Acl::AwsExecRead {
+            let seen = retry.run(|| store.ec2_can_read(&name)).await.and_then(|can| match can {
                 true => Ok(()),
                 false => {
                     let reason = "the service took the ACL, and shows none that lets EC2 read";
@@ -98,17 +104,18 @@ impl Connection {
             });
             note(GET_ACL, seen);
         }
-        let read = store.get(&name, None, 64).await.and_then(|read| match read == data {
-            true => Ok(()),
-            false => Err(Error::new(
-                "GetObject",
-                store.address(&name),
-                Kind::Mismatch,
-                "other bytes came back",
-            )),
-        });
+        let read =
+            retry.run(|| store.get(&name, None, 64)).await.and_then(|read| match read == data {
+                true => Ok(()),
+                false => Err(Error::new(
+                    "GetObject",
+                    store.address(&name),
+                    Kind::Mismatch,
+                    "other bytes came back",
+                )),
+            });
         note(GET, read);
-        note(DELETE, store.delete(&name).await);
+        note(DELETE, retry.run(|| store.delete(&name)).await);
         trials
     }
 }

@@ -17,7 +17,7 @@ use crate::input::Input;
 use crate::output;
 use crate::place::Place;
 use crate::remote::RemoteSink;
-use crate::report::Console;
+use crate::report::{self, Console};
 use crate::space;
 use crate::target::TargetArgs;
 
@@ -202,7 +202,11 @@ impl InS3 {
         let Some(remote) = &self.remote else {
             return Err(Trouble::failed("the bucket was not made").into());
         };
-        let stale = if overwrite { self.files(name)? } else { Vec::new() };
+        let mut stale = if overwrite { self.files(name)? } else { Vec::new() };
+        // Who may not list has to take it that there is one.
+        if overwrite && !stale.contains(&manifest_filename(name)) {
+            stale.push(manifest_filename(name));
+        }
         let (handle, store) = (self.aws.handle(), remote.store.clone());
         let sink = RemoteSink::new(handle, store, IN_FLIGHT, self.target.acl, overwrite, stale);
         Ok(Sink::S3 { sink, place: self.place.clone() })
@@ -250,7 +254,7 @@ impl Sink {
                         Ok(Place::S3(place.join(&filename)))
                     }
                     Err(error) => {
-                        Sink::S3 { sink, place }.abandon(console);
+                        Sink::S3 { sink, place }.abandon(name, console);
                         Err(error).context("writing the bundle")
                     }
                 }
@@ -259,13 +263,17 @@ impl Sink {
     }
 
     /// Takes back what was sent of a bundle that came to nothing.
-    pub(super) fn abandon(self, console: &Console) {
+    pub(super) fn abandon(self, name: &str, console: &Console) {
         if let Sink::S3 { mut sink, place, .. } = self {
+            console.note(&format!("removing what was sent to `{place}`"));
+            if sink.has_replaced() {
+                console.warn("the old bundle of that name is gone: it made way for this one");
+            }
             let left = sink.undo();
-            if left > 0 {
+            if !left.is_empty() {
                 console
-                    .warn(&format!("{left} parts of the unfinished bundle are left in `{place}`"));
-                console.hint(&format!("baler remove --prefix NAME {place}"));
+                    .warn(&format!("{} are left in `{place}`", report::count(left.len(), "part")));
+                console.hint(&format!("baler remove --prefix {name} {place}"));
             }
         }
     }

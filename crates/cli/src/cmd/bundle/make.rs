@@ -102,12 +102,12 @@ impl Plan {
                 ));
                 let ami = self.register(console).with_context(|| {
                     Trouble::failed(format!("the bundle is at `{place}`, but no AMI"))
-                        .hint(format!("baler register {place} --name NAME"))
+                        .hint(format!("baler register {place} --name …"))
                 })?;
                 Ok(Made { place, packed, user, changed, ami })
             }
             Err(error) => {
-                sink.abandon(console);
+                sink.abandon(&self.manifest.name, console);
                 Err(error)
             }
         }
