@@ -2,6 +2,7 @@
 
     bench.py pick DIRECTORY MIB TREE            copies MIB MiB of DIRECTORY's files to TREE
     bench.py run BALER IMAGE WORK [OPTION...]   measures, and prints the tables
+        --standin FILE, --aws FILE: the stand-in for AWS and AWS's command line, for the measurement `s3`
 
 Contenders that are compared run in turn within each round, so that a machine whose speed drifts slows all of them alike.
 Wall time is that of the whole command; CPU time is user and system time of all its processes; peak memory is the
@@ -10,6 +11,7 @@ page cache, what the one before it wrote is on the disk. Only ratios mean anythi
 """
 
 import argparse
+import contextlib
 import hashlib
 import os
 import re
@@ -61,6 +63,7 @@ class Contender:
     name: str
     command: str | list
     out: Path | None = None
+    before: list | None = None  # run before it, whatever comes of it
 
     def __post_init__(self):
         self.samples = []
@@ -69,6 +72,8 @@ class Contender:
         if self.out:
             shutil.rmtree(self.out, ignore_errors=True)
             self.out.mkdir(parents=True)
+        if self.before:
+            subprocess.run(self.before, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.sync()
         argv = ["bash", "-euo", "pipefail", "-c", self.command] if isinstance(self.command, str) else self.command
         begun = time.monotonic()
@@ -296,10 +301,78 @@ class Bench:
         measure("hole", [hole], self.options.rounds)
         self.target("hole: wall for 100 GiB, seconds", 1.0, hole.wall)
 
+    def measure_s3(self):
+        """Against AWS's command line and against a directory; what answers is the stand-in, on the same cores."""
+        noise, aws = self.noise(), self.options.aws
+        files = noise.parent
+        place = "s3://bench/{}".format
+        put = [self.baler, "copy", "--quiet"]
+        empty = lambda name, bundle="noise": [self.baler, "remove", place(name), "--prefix", bundle, "--yes"]
+        with self.standin():
+            up = [
+                Contender("aws s3 cp, up", [aws, "s3", "cp", "--recursive", "--only-show-errors", files, place("aws")], before=empty("aws")),
+                Contender("baler copy, up", [*put, noise, place("baler"), "--create-bucket"], before=empty("baler")),
+            ]
+            subprocess.run([*put, noise, place("first"), "--create-bucket"], check=True, stdout=subprocess.DEVNULL)
+            down = [
+                Contender("aws s3 cp, down", [aws, "s3", "cp", "--recursive", "--only-show-errors", place("first"), self.work / "down-aws"], self.work / "down-aws"),
+                Contender("baler copy, down", [*put, place("first/noise.manifest.xml"), self.work / "down-baler"], self.work / "down-baler"),
+            ]
+            pairs = [up, down]
+            measure("s3", sum(pairs, []), self.options.rounds, {it.name: pair[0] for pair in pairs for it in pair})
+            for theirs, ours in pairs:
+                # At least 0.9 times the throughput.
+                self.target(f"{ours.name}: wall, of aws s3 cp", 1 / 0.9, ours.wall / theirs.wall)
+                self.target(f"{ours.name}: peak memory, MiB", 300, ours.peak / 2**20)
+            local = Contender("baler bundle, to a directory", self.bundle(self.image, "local"), self.work / "local")
+            command = self.bundle(self.image, "local")
+            command[command.index(self.work / "local")] = place("bundle")
+            remote = Contender("baler bundle, to S3", command, before=empty("bundle", "local"))
+            measure("bundle to S3", [local, remote], self.options.rounds)
+            self.target("bundle to S3: wall, of bundling to a directory", 1.10, remote.wall / local.wall)
+            self.target("bundle to S3: peak memory, MiB", 300, remote.peak / 2**20)
+        for path in (down[0].out, down[1].out, local.out):
+            shutil.rmtree(path)
+
+    def noise(self):
+        """The manifest of a bundle that is as long as its image."""
+        name = "noise-quick" if self.options.quick else "noise-full"
+        manifest = self.work / name / "noise.manifest.xml"
+        if not manifest.exists():
+            note("making a bundle that does not compress")
+            image = self.work / f"{name}.img"
+            with open(image, "wb") as file:
+                for _ in range(256 if self.options.quick else 1024):
+                    file.write(os.urandom(1 << 20))
+            manifest.parent.mkdir(exist_ok=True)
+            command = self.bundle(image, name)
+            command[command.index("--name") + 1] = "noise"
+            subprocess.run([*command, "--level", "fast"], check=True, stdout=subprocess.DEVNULL)
+            image.unlink()
+        return manifest
+
+    @contextlib.contextmanager
+    def standin(self):
+        """Runs the stand-in, and leads all that is started to it."""
+        state = self.work / "standin"
+        shutil.rmtree(state, ignore_errors=True)
+        server = subprocess.Popen([self.options.standin, "serve", "--directory", state, "--print-env"], stdout=subprocess.PIPE, text=True)
+        try:
+            for line in server.stdout:
+                name, value = line.removeprefix("export ").strip().split("=", 1)
+                os.environ[name] = value.strip("'")
+                if name == "BALER_STANDIN_EC2_CERT":  # the last one
+                    break
+            yield
+        finally:
+            server.terminate()
+            server.wait()
+            shutil.rmtree(state, ignore_errors=True)
+
     def run(self):
         describe(self.baler, self.image)
         subprocess.run(["cat", self.image], stdout=subprocess.DEVNULL, check=True)  # into the page cache
-        for name in ("bundle", "tree", "unbundle", "verify", "growth", "hole"):
+        for name in ("bundle", "tree", "unbundle", "verify", "growth", "hole", "s3"):
             if not self.options.only or name in self.options.only:
                 getattr(self, f"measure_{name}")()
         print("\ntargets" + " " * 56 + f"{'at most':>9}{'measured':>10}")
@@ -368,6 +441,8 @@ def main():
     parser.add_argument("verb", choices=["run"])
     for name in ("baler", "image", "work"):
         parser.add_argument(name, type=Path)
+    parser.add_argument("--standin", type=Path)
+    parser.add_argument("--aws", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--quick", action="store_true")

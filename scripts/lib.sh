@@ -6,7 +6,9 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
 MUSL=$(uname -m)-unknown-linux-musl
 STATIC=$TARGET/$MUSL/release/baler # what scripts/build-static makes
-PATH=$PATH:/usr/sbin:/sbin         # mke2fs is not on a plain user's path
+STANDIN=$TARGET/debug/baler-standin
+VENV=$TARGET/venv
+PATH=$PATH:/usr/sbin:/sbin # mke2fs is not on a plain user's path
 cd "$ROOT" || exit
 
 say() { printf '%s\n' "$*" >&2; }
@@ -54,10 +56,56 @@ need_static() {
 }
 
 # new_work: a directory of our own in $work, gone when the script ends, and the user's configuration out of the way.
+# What runs in the background belongs into `servers`, by its number: it ends with the script too.
+servers=()
 new_work() {
     work=$(mktemp -d "${TMPDIR:-/tmp}/baler-XXXXXX")
-    trap 'rm -rf "$work"' EXIT
+    trap 'end_servers; rm -rf "$work"' EXIT
     export XDG_CONFIG_HOME=$work/config
+}
+
+end_servers() {
+    ((${#servers[@]} == 0)) || kill "${servers[@]}" 2>/dev/null || true
+    wait 2>/dev/null || true
+    servers=()
+}
+
+# await SECONDS COMMAND...: until it succeeds.
+await() {
+    local until=$((SECONDS + $1))
+    while ! "${@:2}" >/dev/null 2>&1; do
+        ((SECONDS < until)) || die "waited $1 seconds for: ${*:2}"
+        sleep 0.1
+    done
+}
+
+# no_aws: nothing of the user's own AWS is used, whatever happens; a region that no test names stands out.
+no_aws() {
+    local name
+    for name in ${!AWS_@} ${!EC2_@}; do unset "$name"; done
+    export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null AWS_EC2_METADATA_DISABLED=true AWS_PAGER=
+    export NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost
+}
+
+# start_standin DIRECTORY: the stand-in for AWS that STANDIN is the binary of, and the variables that lead to it.
+start_standin() {
+    "$STANDIN" serve --directory "$1" --print-env >"$1.env" &
+    servers+=($!)
+    # The last line is complete when it has its end.
+    await 30 grep -q "^export BALER_STANDIN_EC2_CERT=.*'$" "$1.env"
+    . "$1.env"
+}
+
+# need_venv: AWS's command line and the servers of moto, in $VENV: none of it is wanted to build or to run Baler.
+need_venv() {
+    local pins=("moto[s3,ec2]==5.2.5" flask==3.1.3 flask-cors==6.0.5 awscli==1.46.3)
+    [[ $(cat "$VENV/pins" 2>/dev/null) == "${pins[*]}" ]] && return
+    need python3
+    python3 -c 'import ensurepip, venv' 2>/dev/null || need no-such-command=python3-venv
+    say "installing ${pins[*]} in $VENV"
+    rm -rf "$VENV"
+    python3 -m venv "$VENV" && "$VENV/bin/pip" install --quiet "${pins[@]}" || die "the Python packages could not be installed"
+    echo "${pins[*]}" >"$VENV/pins"
 }
 
 # make_image FILE SIZE DIRECTORY: an ext4 image of SIZE (mke2fs's units) that holds DIRECTORY; no mount and no root.

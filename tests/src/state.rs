@@ -7,7 +7,7 @@ use baler_standin::{Options, Standin};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::Cloud;
+use crate::{Cloud, until};
 
 /// A stand-in's directory. What is changed in it counts once a stand-in starts on it.
 #[derive(Clone, Debug)]
@@ -155,7 +155,13 @@ impl Cloud {
         let Cloud { user, aws } = self;
         drop(aws);
         change(&state);
-        let aws = Standin::start(Options::new(&state.directory)).expect("a stand-in for AWS");
+        let mut started = None;
+        // A program that another test is just starting has the old one's lock until it runs.
+        until("the directory is free", || {
+            started = Standin::start(Options::new(&state.directory)).ok();
+            started.is_some()
+        });
+        let aws = started.expect("a stand-in for AWS");
         Cloud { user, aws }
     }
 

@@ -60,3 +60,96 @@ fn from_an_image_to_an_instance_and_back_to_nothing() {
     cloud.run(["images"]).exits(0).prints_nothing();
     cloud.run(["verify", manifest, "--key", key]).exits(4).says("NoSuchKey");
 }
+
+const SECRET: &str = "Zq7secretZq7/of+forty/letters/Zq7notTold";
+const TOKEN: &str = "Zq7tokenZq7//////////of+a+session=Zq7notTold";
+
+#[test]
+fn no_secret_is_told_whatever_goes_wrong() {
+    let cloud = Cloud::with(|options| options.secret_key = SECRET.to_owned());
+    image::write(&cloud.user.path("disk"), 1 << 20, &[(0, &[0x55; 600])]);
+    let bundle = |more: &[&str]| {
+        let mut command = cloud.bundling("disk", "s3://images/web");
+        command.args(more);
+        command
+    };
+    let manifest = "s3://images/web/disk.manifest.xml";
+    let baler = |args: &[&str]| cloud.baler(args);
+    let mut wrong = baler(&["check", "s3://images/web"]);
+    wrong.env("AWS_SECRET_ACCESS_KEY", format!("{SECRET}x"));
+    let mut unknown = baler(&["images"]);
+    unknown.env("AWS_ACCESS_KEY_ID", "AKIANOBODY0000000000");
+    let mut nowhere = baler(&["inspect", manifest, "--attempts", "1"]);
+    nowhere.env("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+    let mut ec2 = baler(&["images", "--attempts", "1"]);
+    ec2.env("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+    let runs = [
+        (bundle(&[]), 4),
+        (bundle(&["--create-bucket", "--register", "web", "--virtualization", "hvm"]), 0),
+        (bundle(&[]), 1),
+        (baler(&["check", "s3://images/web"]), 0),
+        (baler(&["check", "s3://images/web", "--json"]), 0),
+        (baler(&["images"]), 0),
+        (baler(&["inspect", "s3://images/none.manifest.xml"]), 4),
+        (baler(&["deregister", "ami-0123456789abcdef0"]), 4),
+        (baler(&["copy", manifest, "s3://no-such-bucket"]), 4),
+        (baler(&["images", "--profile", "nobody"]), 1),
+        (wrong, 4),
+        (unknown, 4),
+        (nowhere, 1),
+        (ec2, 1),
+    ];
+    for (mut command, code) in runs {
+        for (quiet, log) in [(true, None), (false, Some("trace"))] {
+            command.env("AWS_SESSION_TOKEN", TOKEN).envs(log.map(|log| ("RUST_LOG", log)));
+            command.env("SMITHY_LOG", "trace").env("RUST_BACKTRACE", "full");
+            if quiet {
+                command.arg("--quiet");
+            }
+            let mut ran = baler_tests::capture(&mut command);
+            if quiet {
+                // The line tells the environment, and the code is that of the first time.
+                ran.line.clear();
+                ran = ran.exits(code);
+            }
+            let said = ran.text() + &ran.stderr;
+            for secret in ["Zq7secret", "Zq7token", "Zq7notTold"] {
+                assert!(!said.contains(secret), "{said}");
+            }
+            for word in ["AWS4-HMAC-SHA256", "x-amz-security-token", "Signature="] {
+                assert!(!said.contains(word), "{word}: {said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_session_that_has_ended_is_told_as_such() {
+    let cloud = cloud();
+    for (args, code, hint) in [
+        (&["check", "s3://images"][..], "ExpiredToken", "get new credentials"),
+        (&["images"], "RequestExpired", "log in again"),
+    ] {
+        let mut command = cloud.baler(args);
+        command.env("AWS_SESSION_TOKEN", "expired");
+        baler_tests::capture(&mut command).exits(4).says(code).says(hint);
+    }
+}
+
+#[test]
+fn a_profile_that_is_typed_goes_before_keys_that_are_set() {
+    let cloud = cloud();
+    let directory = cloud.user.home().join(".aws");
+    fs::create_dir(&directory).expect("a directory");
+    let (key, secret) = (cloud.aws.access_key(), cloud.aws.secret_key());
+    let text = format!(
+        "[right]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n\
+         [wrong]\naws_access_key_id = AKIANOBODY0000000000\naws_secret_access_key = {secret}\n"
+    );
+    fs::write(directory.join("credentials"), text).expect("a file");
+    cloud.run(["images", "--profile", "wrong"]).exits(4);
+    cloud.run(["images", "--profile", "nobody"]).exits(1).says("there are no credentials");
+    let mut command = cloud.baler(["images", "--profile", "right"]);
+    baler_tests::capture(command.env("AWS_ACCESS_KEY_ID", "AKIANOBODY0000000000")).exits(0);
+    cloud.run(["check", "s3://images", "--profile", "right"]).exits(4).says("there is no bucket");
+}

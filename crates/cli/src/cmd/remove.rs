@@ -240,15 +240,16 @@ impl Plan {
         }
     }
 
-    /// What to say of a removal that came to an end before its time, and what to do next.
+    /// What to say of a removal that came to an end before its time. The hint is left to the reason.
     pub(super) fn unfinished(&self) -> Trouble {
-        let trouble = Trouble::failed(format!("deleting from `{}`", self.directory));
-        let name =
-            self.names.iter().find_map(|name| name.rsplit_once(".part.")).map(|(name, _)| name);
-        match name {
-            Some(name) => trouble.hint(format!("baler remove --prefix {name} {}", self.directory)),
-            None => trouble,
-        }
+        let directory = &self.directory;
+        let name = self.names.iter().find_map(|name| name.rsplit_once(".part."));
+        Trouble::failed(match name {
+            Some((name, _)) => format!(
+                "deleting from `{directory}` (`baler remove --prefix {name} {directory}` deletes what is left)"
+            ),
+            None => format!("deleting from `{directory}`"),
+        })
     }
 
     /// Where the files are that will be deleted.
