@@ -1,11 +1,13 @@
 //! `baler copy`: a bundle goes from one place to another.
 
+mod within;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use baler_bundle::{MAX_PART_LEN, PartSource};
+use baler_bundle::{PartSource, verify};
 use baler_manifest::{Contents, Ec2Key};
 use baler_store::{Directory, Event, Kind, Put, Store, Upload, sha1_of};
 use bytes::Bytes;
@@ -16,12 +18,13 @@ use crate::aws::{Aws, AwsArgs, Remote};
 use crate::bundle::{Bundle, IN_FLIGHT, Trust, common_start, is_same, required_key};
 use crate::cmd::mapping;
 use crate::exit::{Exit, Trouble};
-use crate::interrupt;
+use crate::interrupt::{self, Interruptible};
 use crate::keys::{self, KeyArgs};
 use crate::output;
 use crate::place::{self, Place};
 use crate::report::{self, Console, Progress, size};
 use crate::target::TargetArgs;
+use within::Within;
 
 /// Copy a bundle: to S3, from S3, or from one bucket to another
 ///
@@ -278,6 +281,9 @@ impl Args {
             let to = Within { from: from.clone(), to: store, acl, overwrite };
             return aws.run(to.copy(contents, old, progress));
         }
+        if old.is_some() {
+            check_whole(bundle)?;
+        }
         let progress = Arc::new(progress);
         let counts = Arc::new(std::sync::Mutex::new(Copied::default()));
         let (shown, counted) = (progress.clone(), counts.clone());
@@ -365,131 +371,22 @@ impl Args {
     }
 }
 
+/// Insists on a bundle being whole, before another one makes way for it.
+fn check_whole(bundle: &Bundle) -> anyhow::Result<()> {
+    let contents = bundle.manifest.contents();
+    let found = verify(contents, None, IN_FLIGHT, &Interruptible(bundle.parts()), &|_| {});
+    interrupt::check()?;
+    let Some(first) = found.parts.into_iter().next() else { return Ok(()) };
+    let trouble = if first.is_mismatch() { Trouble::mismatch } else { Trouble::failed };
+    let what = format!("`{}` is not whole, and overwrites nothing", bundle.place);
+    Err(anyhow::Error::new(first)
+        .context(trouble(what).hint("`baler verify` names all that is wrong")))
+}
+
 /// Whether both are one directory, or one prefix.
 fn is_same_place(one: &Place, other: &Place) -> bool {
     match (one, other) {
         (Place::Path(one), Place::Path(other)) => is_same(one, other),
         (one, other) => one == other,
-    }
-}
-
-/// A copy that the service makes.
-#[derive(Clone)]
-struct Within {
-    from: Arc<dyn Store>,
-    to: Arc<dyn Store>,
-    acl: baler_store::Acl,
-    overwrite: bool,
-}
-
-impl Within {
-    /// Copies the parts, some at a time. Nothing is changed before all of them are seen in the source, as they should be.
-    async fn copy(
-        self,
-        contents: &Contents,
-        old: Option<&str>,
-        progress: Progress,
-    ) -> anyhow::Result<Copied> {
-        let digests =
-            contents.parts.iter().map(|part| (part.filename.clone(), *part.digest.bytes()));
-        let digests: Vec<_> = digests.collect();
-        self.each(
-            &digests,
-            |within, name, sha1| async move {
-                within
-                    .check(
-                        &within.from,
-                        &name,
-                        &sha1,
-                        "is not what the manifest says; no damaged bundle is copied",
-                    )
-                    .await
-            },
-            &|_, _| {},
-        )
-        .await?;
-        if let Some(old) = old {
-            // At no time does a manifest stand beside parts that are not its own.
-            self.to.delete(old).await?;
-        }
-        let copied = std::sync::Mutex::new(Copied::default());
-        let count = |len: u64, is_kept: bool| {
-            let mut copied = copied.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if is_kept {
-                copied.kept += len
-            } else {
-                copied.sent += len
-            }
-            progress.add(len);
-        };
-        self.each(
-            &digests,
-            |within, name, sha1| async move { within.one(&name, sha1).await },
-            &count,
-        )
-        .await?;
-        Ok(copied.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
-    }
-
-    /// Does something to each part, some at a time.
-    async fn each<F>(
-        &self,
-        digests: &[(String, [u8; 20])],
-        work: impl Fn(Within, String, [u8; 20]) -> F,
-        count: &dyn Fn(u64, bool),
-    ) -> anyhow::Result<()>
-    where
-        F: Future<Output = anyhow::Result<(u64, bool)>> + Send + 'static,
-    {
-        let mut tasks = tokio::task::JoinSet::new();
-        let mut parts = digests.iter();
-        loop {
-            while tasks.len() < IN_FLIGHT
-                && let Some((name, sha1)) = parts.next()
-            {
-                tasks.spawn(work(self.clone(), name.clone(), *sha1));
-            }
-            let Some(done) = tasks.join_next().await else { return Ok(()) };
-            let (len, is_kept) = done.context("waiting for a copy")??;
-            count(len, is_kept);
-        }
-    }
-
-    /// One part: its length, and whether it was there already.
-    async fn one(&self, name: &str, sha1: [u8; 20]) -> anyhow::Result<(u64, bool)> {
-        let put = Put { sha1, acl: self.acl, overwrite: self.overwrite };
-        if let Ok(Some(meta)) = self.to.head(name).await
-            && meta.sha1 == Some(sha1)
-        {
-            match self.to.grant(name, self.acl).await {
-                Err(error) if error.kind != Kind::Unsupported => return Err(error.into()),
-                _ => return Ok((meta.len, true)),
-            }
-        }
-        self.to.copy(&self.from.source(name), name, &put).await?;
-        self.check(&self.to, name, &sha1, "was changed while it was copied").await
-    }
-
-    /// Insists on a part being what it should be. A service that keeps no digests has to give its bytes.
-    async fn check(
-        &self,
-        store: &Arc<dyn Store>,
-        name: &str,
-        sha1: &[u8; 20],
-        what: &str,
-    ) -> anyhow::Result<(u64, bool)> {
-        let place = store.address(name);
-        let meta = store.head(name).await?;
-        let meta = meta.ok_or_else(|| Trouble::mismatch(format!("there is no part `{place}`")))?;
-        let found = match meta.sha1 {
-            Some(found) => found,
-            None => sha1_of(&store.get(name, None, MAX_PART_LEN as u64).await?),
-        };
-        match found == *sha1 {
-            true => Ok((meta.len, false)),
-            false => Err(Trouble::mismatch(format!("`{place}` {what}"))
-                .hint("`baler verify` names all that is wrong")
-                .into()),
-        }
     }
 }
