@@ -8,7 +8,8 @@ need_static
 need_rust
 need mke2fs=e2fsprogs openssl python3 unshare=util-linux
 need_venv
-cargo build --locked -p baler-standin --bins
+# The whole workspace, as the stage `tests` has built it: a package alone has other features, and all would be built anew.
+cargo test --quiet --workspace --locked --no-run
 new_work
 no_aws
 export AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SECRET_ACCESS_KEY=an-example-of-a-secret AWS_REGION=us-east-1
@@ -50,7 +51,7 @@ start_moto() {
 }
 
 conforms() {
-    BALER_TEST_S3_ENDPOINT=$AWS_ENDPOINT_URL cargo test --quiet --locked -p baler-store --test external >"$work/suite.log" 2>&1 ||
+    BALER_TEST_S3_ENDPOINT=$AWS_ENDPOINT_URL cargo test --quiet --workspace --locked --test external >"$work/suite.log" 2>&1 ||
         die "$(<"$work/suite.log")"
     ok "moto: what every store does"
 }
