@@ -30,4 +30,4 @@ pub use fixture_root::FixtureRoot;
 pub use machine::{LoopDevice, Mount, is_root, need, skip, temporary_directory};
 pub use run::{Ran, Started, baler_binary, capture, command, feed, run, until};
 pub use state::State;
-pub use user::{ACCOUNT, User};
+pub use user::{ACCOUNT, User, VERBS};

@@ -48,7 +48,8 @@ fn build() -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = capture(
         command(cargo)
-            .args(["build", "--quiet", "--locked", "--package", "baler", "--bin", "baler"])
+            // With all that the tests are built from: a package alone has other features, and all would be built again.
+            .args(["build", "--quiet", "--locked", "--workspace", "--tests", "--bin", "baler"])
             .args(["--profile", profile, "--target-dir"])
             .arg(target)
             .current_dir(env!("CARGO_MANIFEST_DIR")),

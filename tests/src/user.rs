@@ -12,6 +12,26 @@ use crate::{Ran, baler_binary, capture, command, fixture, machine};
 /// The account of the bundles that are made here.
 pub const ACCOUNT: &str = "123456789012";
 
+/// The verbs of `baler`.
+pub const VERBS: [&str; 16] = [
+    "bundle",
+    "image",
+    "unbundle",
+    "verify",
+    "inspect",
+    "copy",
+    "remove",
+    "check",
+    "register",
+    "deregister",
+    "images",
+    "share",
+    "copy-image",
+    "keys",
+    "completions",
+    "man",
+];
+
 /// A user with an empty home directory, whose commands run in a directory of their own.
 ///
 /// Nothing of the one who runs the tests is seen: no variable but `PATH`, no key, no configuration.

@@ -1,8 +1,10 @@
 //! What must never happen to a bundle that someone has, whatever is typed and whatever is in a manifest.
 
 use std::fs;
+use std::io::ErrorKind;
+use std::net::TcpListener;
 
-use baler_tests::{Cloud, fixture, image};
+use baler_tests::{Cloud, capture, fixture, image};
 
 const MANIFEST: &str = "disk.manifest.xml";
 
@@ -110,4 +112,61 @@ fn a_bundle_that_another_ami_starts_from_stays() {
     cloud.run(["deregister", &one]).exits(0);
     deregister(&two).exits(0);
     cloud.run(["verify", place, "--no-key"]).exits(4);
+}
+
+#[test]
+fn what_would_stop_it_stops_a_dry_run_too() {
+    let cloud = cloud();
+    let from = format!("here/{MANIFEST}");
+    cloud.run(["copy", &from, "s3://images/web", "--create-bucket"]).exits(0);
+    let key = key();
+    let other = ["copy", &from, "other", "--kernel", "aki-919dcaf8", "--key", &key];
+    cloud.run(other).exits(0);
+    let copy = ["copy", "other/disk.manifest.xml", "s3://images/web", "--dry-run"];
+    cloud.run(copy).exits(1).says("is another bundle").prints_nothing();
+    cloud.run(copy.iter().copied().chain(["--force"])).exits(0);
+    let register = ["--register", "web", "--dry-run", "--name", "two"];
+    cloud.bundle("disk", "s3://images/web", &register).exits(2).says("--virtualization");
+    let hvm = [&register[..], &["--virtualization", "hvm"]].concat();
+    let told = cloud.bundle("disk", "s3://images/web", &hvm).exits(0).text();
+    assert!(told.contains("ami           web, hvm\n"), "{told}");
+    cloud
+        .run([
+            "register",
+            "s3://images/web/disk.manifest.xml",
+            "--name",
+            "web",
+            "--virtualization",
+            "hvm",
+        ])
+        .exits(0);
+    cloud.bundle("disk", "s3://images/web", &hvm).exits(4).says("already");
+}
+
+#[test]
+fn force_over_nothing_tells_of_no_old_bundle() {
+    let cloud = cloud();
+    cloud.run(["copy", &format!("here/{MANIFEST}"), "s3://images/web", "--create-bucket"]).exits(0);
+    cloud.aws.deny(&["s3:PutObject"]).expect("the list of what is denied");
+    let ran = cloud.bundle("disk", "s3://images/new", &["--force"]).exits(4).says("s3:PutObject");
+    assert!(!ran.stderr.contains("old bundle"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_is_done_in_directories_asks_nobody() {
+    let cloud = cloud();
+    let metadata = TcpListener::bind("127.0.0.1:0").expect("a port");
+    metadata.set_nonblocking(true).expect("a port");
+    let address = metadata.local_addr().expect("a port");
+    let offline = |args: &[&str]| {
+        let mut command = cloud.user.baler(args);
+        // Region and credentials would have to come from an instance.
+        command.env("AWS_EC2_METADATA_SERVICE_ENDPOINT", format!("http://{address}"));
+        capture(command.env_remove("AWS_EC2_METADATA_DISABLED")).exits(0);
+    };
+    offline(&["copy", &format!("here/{MANIFEST}"), "there"]);
+    offline(&["remove", "there/disk.manifest.xml", "--yes"]);
+    assert!(cloud.user.list("there").is_empty());
+    let asked = metadata.accept().map_err(|error| error.kind());
+    assert!(matches!(asked, Err(ErrorKind::WouldBlock)), "{asked:?}");
 }

@@ -89,7 +89,7 @@ fn a_root_tree_becomes_an_ami_in_one_command_and_no_file() {
         .prints_nothing()
         .says("the bundle is at `s3://images/web/other.manifest.xml`, but no AMI")
         .says("UnauthorizedOperation")
-        .says("hint: baler register s3://images/web/other.manifest.xml --name");
+        .says("`baler register` makes one of it");
 }
 
 #[test]

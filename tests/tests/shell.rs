@@ -2,26 +2,7 @@
 
 use std::fs;
 
-use baler_tests::{User, capture, need};
-
-const VERBS: [&str; 16] = [
-    "bundle",
-    "image",
-    "unbundle",
-    "verify",
-    "inspect",
-    "copy",
-    "remove",
-    "check",
-    "register",
-    "deregister",
-    "images",
-    "share",
-    "copy-image",
-    "keys",
-    "completions",
-    "man",
-];
+use baler_tests::{User, VERBS, capture, need};
 
 #[test]
 fn help_names_every_verb_and_exit_code() {

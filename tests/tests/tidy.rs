@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use baler_tests::{User, capture, command, skip};
+use baler_tests::{User, VERBS, capture, command, skip};
 
 /// Which crates each one may use: a star, with `cli` in the middle.
 const ARROWS: [(&str, &[&str]); 10] = [
@@ -322,23 +322,7 @@ fn options(text: &str) -> BTreeSet<&str> {
 #[test]
 fn the_readme_knows_no_option_that_is_not_there() {
     let user = User::new();
-    let verbs = [
-        "bundle",
-        "image",
-        "unbundle",
-        "verify",
-        "inspect",
-        "copy",
-        "remove",
-        "check",
-        "register",
-        "deregister",
-        "images",
-        "share",
-        "copy-image",
-        "keys",
-    ];
-    let help: String = verbs.map(|verb| user.run([verb, "--help"]).exits(0).text()).concat();
+    let help: String = VERBS.map(|verb| user.run([verb, "--help"]).exits(0).text()).concat();
     let readme = read("README.md");
     let rows: Vec<_> = readme.lines().filter(|line| line.starts_with('|')).collect();
     let rows = rows.join("\n");

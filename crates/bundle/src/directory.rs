@@ -159,19 +159,27 @@ impl PartSink for DirectorySink {
 
 /// The files in `directory` that a bundle of that name would have: its manifest and its parts, of whatever count.
 pub fn bundle_files(directory: &Path, name: &str) -> io::Result<Vec<PathBuf>> {
-    let (manifest, part) = (manifest_filename(name), format!("{name}.part."));
-    let is_index = |index: &[u8]| !index.is_empty() && index.iter().all(u8::is_ascii_digit);
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let filename = entry?.file_name();
-        let bytes = filename.as_encoded_bytes();
-        let index = bytes.strip_prefix(part.as_bytes());
-        if bytes == manifest.as_bytes() || index.is_some_and(is_index) {
+        if filename.to_str().is_some_and(|filename| is_bundle_file(filename, name)) {
             found.push(directory.join(filename));
         }
     }
     found.sort();
     Ok(found)
+}
+
+/// Whether a file of that name would be the manifest or a part, of whatever index, of the bundle `name`.
+pub fn is_bundle_file(filename: &str, name: &str) -> bool {
+    filename == manifest_filename(name) || part_of(filename) == Some(name)
+}
+
+/// The name of the bundle that a file is a part of, if it is called as parts are: `<name>.part.<index>`.
+pub fn part_of(filename: &str) -> Option<&str> {
+    let (name, index) = filename.rsplit_once(".part.")?;
+    let is_index = !index.is_empty() && index.bytes().all(|c| c.is_ascii_digit());
+    is_index.then_some(name)
 }
 
 fn write_new(path: &Path, data: &[u8]) -> io::Result<File> {

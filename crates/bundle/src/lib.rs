@@ -113,7 +113,9 @@ mod unpack;
 mod directory;
 mod error;
 
-pub use directory::{DirectorySink, DirectorySource, bundle_files, manifest_filename};
+pub use directory::{
+    DirectorySink, DirectorySource, bundle_files, is_bundle_file, manifest_filename, part_of,
+};
 pub use error::Error;
 pub use pack::{Event, PackOptions, Packed, bundled_size_bound, estimate_bundled_size, pack};
 pub use parts::{MAX_PART_LEN, PART_LEN, PartSink, PartSource, SealedPart};

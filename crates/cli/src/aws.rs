@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow};
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sts::error::ProvideErrorMetadata;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -93,11 +94,7 @@ pub(crate) struct Remote {
 
 impl Aws {
     pub(crate) fn connect(args: &AwsArgs, console: &Console) -> anyhow::Result<Aws> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .context("starting the threads for the network")?;
+        let runtime = runtime()?;
         let is_typed = args.endpoint_url.is_some();
         let (args, http) = (args.clone(), http_client()?);
         let patience = Patience { attempts: args.attempts, ..Patience::default() };
@@ -114,6 +111,17 @@ impl Aws {
         });
         let connection = Connection::new(for_s3(config.clone(), is_typed), renew, stall);
         let (is_endpoint_typed, console) = (is_typed, *console);
+        Ok(Aws { runtime, config, connection, patience, stall, is_endpoint_typed, console })
+    }
+
+    /// No way at all, for what is done in directories alone: nobody is asked for credentials or a region.
+    pub(crate) fn offline(console: &Console) -> anyhow::Result<Aws> {
+        let config = SdkConfig::builder().build();
+        let nothing = config.clone();
+        let renew: Renew = Arc::new(move || Box::pin(std::future::ready(nothing.clone())));
+        let (patience, stall) = (Patience::default(), Duration::from_secs(60));
+        let connection = Connection::new(config.clone(), renew, stall);
+        let (runtime, is_endpoint_typed, console) = (runtime()?, false, *console);
         Ok(Aws { runtime, config, connection, patience, stall, is_endpoint_typed, console })
     }
 
@@ -139,9 +147,11 @@ impl Aws {
             let found = tokio::time::timeout(self.stall, asking).await;
             let found = found
                 .map_err(|_| anyhow!("asking whose the credentials are: there is no answer"))?;
-            // The service's own words, which have no secret in them.
-            let found = found
-                .map_err(|error| anyhow!("{}", aws_sdk_sts::error::DisplayErrorContext(error)));
+            // The service's own words, which have no secret in them; else what is at the root.
+            let found = found.map_err(|error| match (error.code(), error.message()) {
+                (Some(code), message) => anyhow!("{code}: {}", message.unwrap_or_default()),
+                (None, _) => anyhow!(error),
+            });
             Ok(found.context("asking whose the credentials are")?.account)
         })
     }
@@ -230,6 +240,11 @@ impl Aws {
                 .into()),
         }
     }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().build().context("starting the threads for the network")
 }
 
 /// Ends when a signal has come.

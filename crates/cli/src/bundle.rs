@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use baler_bundle::{DirectorySource, PartSource};
+use baler_bundle::{DirectorySource, Event, PartSource, verify};
 use baler_manifest::{
     CipherIv, CipherKey, KeyError, Manifest, OpenedAs, PublicKey, SignatureCheck,
 };
@@ -15,7 +15,7 @@ use getrandom::SysRng;
 
 use crate::aws::{Aws, AwsArgs, Remote};
 use crate::exit::Trouble;
-use crate::interrupt::open_waiting;
+use crate::interrupt::{self, Interruptible, open_waiting};
 use crate::keys::{KeyArgs, UserKey};
 use crate::place::Place;
 use crate::remote::RemoteParts;
@@ -157,6 +157,26 @@ impl Bundle {
                 .hint("rename it")
                 .into()),
         }
+    }
+
+    /// Insists on all parts being what the manifest says; `what` is said of a bundle that is not.
+    pub(crate) fn check_parts(
+        &self,
+        jobs: usize,
+        what: &str,
+        on_event: &(dyn Fn(Event) + Sync),
+    ) -> anyhow::Result<()> {
+        let contents = self.manifest.contents();
+        let found = verify(contents, None, jobs, &Interruptible(self.parts()), on_event);
+        interrupt::check()?;
+        let Some(first) = found.parts.into_iter().next() else { return Ok(()) };
+        let what = format!("`{}` {what}", self.place);
+        // What could not be read is no proof against the bundle; why not is said by whoever did not give it.
+        let trouble = match first.is_mismatch() {
+            true => Trouble::mismatch(what).hint("`baler verify` names all that is wrong"),
+            false => Trouble::failed(what),
+        };
+        Err(anyhow!(first).context(trouble))
     }
 
     /// The parts, some of them read ahead.

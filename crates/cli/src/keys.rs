@@ -187,10 +187,15 @@ pub(crate) fn ec2_key(
     Ok((key.public_key(), key.name().to_owned()))
 }
 
+/// Whether EC2 opens bundles with the same key in both regions; not of two whose keys nobody knows.
+pub(crate) fn is_same_ec2(one: &str, other: &str) -> bool {
+    let key = |region| Ec2Key::for_region(region).map(Ec2Key::name);
+    one == other || matches!((key(one), key(other)), (Ok(one), Ok(other)) if one == other)
+}
+
 /// Refuses a region whose EC2 has another key than that of the region in which the bundle will lie.
 pub(crate) fn check_same_ec2(typed: &str, bucket: &str) -> anyhow::Result<()> {
-    let name = |region| Ec2Key::for_region(region).map(Ec2Key::name).ok();
-    match name(typed) == name(bucket) {
+    match is_same_ec2(typed, bucket) {
         true => Ok(()),
         false => Err(Trouble::usage(format!(
             "the bucket is in {bucket}, and EC2 in {typed} has another key"

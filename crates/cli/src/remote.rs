@@ -129,6 +129,11 @@ impl RemoteSink {
         Ok(self.remove(stale.cloned().collect()))
     }
 
+    /// Whether nothing was sent or removed yet.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.begun.is_empty() && !self.has_replaced
+    }
+
     /// Whether the bundle that was to be overwritten is gone.
     pub(crate) fn has_replaced(&self) -> bool {
         self.has_replaced

@@ -199,7 +199,7 @@ fn by_kind(error: &Facts) -> Option<String> {
             format!("the machine's clock is {} {way} EC2's: set it", rough(*by))
         }
         ErrorKind::Unreachable => {
-            "check the network, the proxy and the region: a wrong one is a host that does not exist"
+            "check the network and the region: a wrong one is a host that does not exist"
                 .to_owned()
         }
         ErrorKind::Untrusted => {

@@ -138,7 +138,7 @@ impl Error {
                 format!("this machine's clock is {} s off: set it", by.as_secs())
             }
             Kind::Skewed(None) => "this machine's clock is wrong: set it".to_owned(),
-            Kind::Unreachable => "check the network, a proxy and the endpoint, and run the same again: what was sent \
+            Kind::Unreachable => "check the network and the endpoint, and run the same again: what was sent \
                                   is not sent twice"
                 .to_owned(),
             Kind::Untrusted => "if the endpoint or a proxy has an authority of its own, set SSL_CERT_FILE to the file \

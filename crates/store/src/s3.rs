@@ -66,11 +66,6 @@ impl Connection {
         self.config.region().map(AsRef::as_ref)
     }
 
-    /// Whether it goes to AWS itself.
-    pub fn is_aws(&self) -> bool {
-        self.config.endpoint_url().is_none()
-    }
-
     /// Sends a request, and gives it as long as so many bytes may take.
     async fn send<T, E>(
         &self,

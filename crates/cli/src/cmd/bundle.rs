@@ -119,6 +119,7 @@ impl Args {
         let mut input = plan.open(len, never, console)?;
         input::check_size(input.image().len(), &plan.image, allow_large)?;
         input::warn_if_in_use(&input, &plan.image, console);
+        plan.prepare(&mut input, console)?;
         if dry_run {
             return plan.print(&mut input, json);
         }

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use baler_bundle::{PartSource, verify};
-use baler_manifest::{Contents, Ec2Key};
-use baler_store::{Directory, Event, Kind, Put, Store, Upload, sha1_of};
+use baler_bundle::PartSource;
+use baler_manifest::Contents;
+use baler_store::{Directory, Entry, Event, Kind, Put, Store, Upload, sha1_of};
 use bytes::Bytes;
 use getrandom::SysRng;
 use serde_json::json;
@@ -18,7 +18,7 @@ use crate::aws::{Aws, AwsArgs, Remote};
 use crate::bundle::{Bundle, IN_FLIGHT, Trust, common_start, is_same, required_key};
 use crate::cmd::mapping;
 use crate::exit::{Exit, Trouble};
-use crate::interrupt::{self, Interruptible};
+use crate::interrupt;
 use crate::keys::{self, KeyArgs};
 use crate::output;
 use crate::place::{self, Place};
@@ -42,11 +42,11 @@ pub(crate) struct Args {
     destination: Place,
 
     /// Another kernel to boot with, aki-…; the manifest is signed again
-    #[arg(long, value_name = "ID", value_parser = mapping::image_id, help_heading = "Manifest")]
+    #[arg(long, value_name = "ID", value_parser = mapping::boot_id, help_heading = "Manifest")]
     kernel: Option<String>,
 
     /// Another ramdisk to boot with, ari-…; the manifest is signed again
-    #[arg(long, value_name = "ID", value_parser = mapping::image_id, help_heading = "Manifest")]
+    #[arg(long, value_name = "ID", value_parser = mapping::boot_id, help_heading = "Manifest")]
     ramdisk: Option<String>,
 
     /// The certificate of the EC2 that will open it, for a cloud or a region whose key is not built in; the manifest is
@@ -120,6 +120,7 @@ impl Args {
         }
         let aws = match &bundle.remote {
             Some((aws, _)) if self.from_profile.is_none() => aws.clone(),
+            _ if self.destination.path().is_some() => Arc::new(Aws::offline(console)?),
             _ => Arc::new(Aws::connect(&self.aws, console)?),
         };
         let (target, store): (_, Arc<dyn Store>) = match &self.destination {
@@ -137,21 +138,24 @@ impl Args {
             }
         };
         let manifest = self.manifest(&bundle, target.as_ref(), console)?;
+        let is_rewritten = manifest.is_some();
+        let text = Bytes::from(manifest.unwrap_or_else(|| bundle.manifest.text().to_owned()));
+        let put = Put { sha1: sha1_of(&text), acl: self.target.acl, overwrite: self.force };
+        let old = aws.run(self.old(&bundle, &store, &text, &put))?;
         if self.dry_run {
-            return self.print(&bundle, manifest.is_some());
+            return self.print(&bundle, is_rewritten);
         }
         let is_new = match &self.destination {
             Place::Path(path) => output::make_directory(path)?,
             Place::S3(_) => false,
         };
-        let is_rewritten = manifest.is_some();
-        let text = manifest.unwrap_or_else(|| bundle.manifest.text().to_owned());
-        let copied = self.copy(&aws, &bundle, store, text, console).inspect_err(|_| {
-            if let (true, Place::Path(path)) = (is_new, &self.destination) {
-                // As far as it can be undone: a directory that is not empty stays.
-                let _ = std::fs::remove_dir(path);
-            }
-        })?;
+        let copied =
+            self.copy(&aws, &bundle, store, (text, put, old), console).inspect_err(|_| {
+                if let (true, Place::Path(path)) = (is_new, &self.destination) {
+                    // As far as it can be undone: a directory that is not empty stays.
+                    let _ = std::fs::remove_dir(path);
+                }
+            })?;
         self.tell(&bundle, &copied, is_rewritten, console)
     }
 
@@ -164,18 +168,11 @@ impl Args {
     ) -> anyhow::Result<Option<String>> {
         let from = bundle.remote.as_ref().map(|(_, remote)| remote.bucket.region());
         let to = target.map(|remote| remote.bucket.region());
-        let other_key = match (from, to) {
-            (Some(from), Some(to)) if from != to => {
-                let name = |region| Ec2Key::for_region(region).map(Ec2Key::name).ok();
-                name(from) != name(to)
-            }
-            _ => false,
-        };
+        let other_key = from.zip(to).is_some_and(|(from, to)| !keys::is_same_ec2(from, to));
         let is_same = !other_key && !self.rewrap && self.ec2_cert.is_none();
-        let is_known =
-            |to| Ec2Key::for_region(to).map(Ec2Key::name).ok() == Some(Ec2Key::Commercial.name());
+        // From a directory nobody knows whose it is; most are for the commercial regions.
         if let (true, None, Some(to)) = (is_same, from, to)
-            && !is_known(to)
+            && !keys::is_same_ec2(to, "us-east-1")
         {
             console.warn(&format!(
                 "EC2 in {to} has a key of its own, and opens only bundles that were made for it"
@@ -216,39 +213,47 @@ impl Args {
         Ok(Some(text))
     }
 
+    /// Whether another bundle of that name has to make way.
+    async fn old(
+        &self,
+        bundle: &Bundle,
+        store: &Arc<dyn Store>,
+        manifest: &Bytes,
+        put: &Put,
+    ) -> anyhow::Result<bool> {
+        let filename = bundle.filename()?;
+        let there = self.destination.join(filename);
+        let old = match store.head(filename).await {
+            // Who may not look finds out when it does not let itself be written.
+            Err(error) if error.kind == Kind::Denied => None,
+            found => found
+                .with_context(|| format!("looking for `{there}`"))?
+                .filter(|old| !old.is(manifest, &put.sha1)),
+        };
+        match old {
+            Some(_) if !self.force => Err(Trouble::failed(format!("`{there}` is another bundle"))
+                .hint("pass --force to overwrite it, or name another place")
+                .into()),
+            old => Ok(old.is_some()),
+        }
+    }
+
     fn copy(
         &self,
         aws: &Aws,
         bundle: &Bundle,
         store: Arc<dyn Store>,
-        manifest: String,
+        (manifest, put, old): (Bytes, Put, bool),
         console: &Console,
     ) -> anyhow::Result<Copied> {
         let contents = bundle.manifest.contents();
         let doing = || format!("copying `{}` to `{}`", bundle.place, self.destination);
         let filename = bundle.filename()?;
-        let data = Bytes::from(manifest);
-        let put = Put { sha1: sha1_of(&data), acl: self.target.acl, overwrite: self.force };
-        let (present, old) = aws
-            .run(async {
-                let old = match store.head(filename).await {
-                    // Who may not look finds out when it does not let itself be written.
-                    Err(error) if error.kind == Kind::Denied => None,
-                    found => found?.filter(|old| !old.is(&data, &put.sha1)),
-                };
-                if old.is_some() && !self.force {
-                    let there = self.destination.join(filename);
-                    return Err(Trouble::failed(format!("`{there}` is another bundle"))
-                        .hint("pass --force to overwrite it, or name another place")
-                        .into());
-                }
-                // Who may not list looks at each.
-                let begin = common_start(contents.parts.iter().map(|part| part.filename.as_str()));
-                let listed = store.list(begin).await.ok();
-                let names = listed.map(|found| found.into_iter().map(|entry| entry.name).collect());
-                Ok((names, old.is_some()))
-            })
-            .with_context(doing)?;
+        // Who may not list looks at each.
+        let begin = common_start(contents.parts.iter().map(|part| part.filename.as_str()));
+        let listed = aws.run(async { Ok(store.list(begin).await.ok()) })?;
+        let names = |found: Vec<Entry>| found.into_iter().map(|entry| entry.name).collect();
+        let present = listed.map(names);
         interrupt::leave(
             "interrupted; the parts that were copied are left, and the same command goes on from there",
         );
@@ -257,7 +262,7 @@ impl Args {
         let old = old.then_some(filename);
         let copied =
             self.parts(aws, bundle, store.clone(), (present, old), progress).with_context(doing)?;
-        let last = async { Ok(store.put(filename, data.clone(), &put).await?) };
+        let last = async { Ok(store.put(filename, manifest.clone(), &put).await?) };
         aws.run(last).with_context(doing)?;
         Ok(copied)
     }
@@ -282,7 +287,7 @@ impl Args {
             return aws.run(to.copy(contents, old, progress));
         }
         if old.is_some() {
-            check_whole(bundle)?;
+            bundle.check_parts(IN_FLIGHT, "is not whole, and overwrites nothing", &|_| {})?;
         }
         let progress = Arc::new(progress);
         let counts = Arc::new(std::sync::Mutex::new(Copied::default()));
@@ -369,18 +374,6 @@ impl Args {
         }
         Ok(Exit::Done)
     }
-}
-
-/// Insists on a bundle being whole, before another one makes way for it.
-fn check_whole(bundle: &Bundle) -> anyhow::Result<()> {
-    let contents = bundle.manifest.contents();
-    let found = verify(contents, None, IN_FLIGHT, &Interruptible(bundle.parts()), &|_| {});
-    interrupt::check()?;
-    let Some(first) = found.parts.into_iter().next() else { return Ok(()) };
-    let trouble = if first.is_mismatch() { Trouble::mismatch } else { Trouble::failed };
-    let what = format!("`{}` is not whole, and overwrites nothing", bundle.place);
-    Err(anyhow::Error::new(first)
-        .context(trouble(what).hint("`baler verify` names all that is wrong")))
 }
 
 /// Whether both are one directory, or one prefix.

@@ -71,6 +71,14 @@ pub(crate) fn image_id(text: &str) -> Result<String, String> {
     }
 }
 
+/// `aki-` and `ari-`, or what other clouds have in their place; never an image.
+pub(crate) fn boot_id(text: &str) -> Result<String, String> {
+    match text.starts_with("ami-") {
+        true => Err("it is an image; a kernel is `aki-…`, and a ramdisk `ari-…`".to_owned()),
+        false => image_id(text).map_err(|_| "an id looks like `aki-919dcaf8`".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! `baler register`: a bundle in S3 becomes an AMI.
 
 use anyhow::Context;
-use baler_bundle::{Event, UnpackOptions, unpack, verify};
+use baler_bundle::{Event, UnpackOptions, unpack};
 use baler_ec2::{AmiName, Virtualization};
 use baler_store::Kind;
 use serde_json::json;
@@ -11,7 +11,7 @@ use crate::args::{self, BundleArg};
 use crate::aws::{Aws, AwsArgs, Remote};
 use crate::bundle::{Bundle, IN_FLIGHT, Opened, Trust, common_start};
 use crate::exit::{Exit, Trouble};
-use crate::interrupt::{self, Interruptible};
+use crate::interrupt::Interruptible;
 use crate::keys::KeyArgs;
 use crate::place::Place;
 use crate::report::{self, Console};
@@ -141,21 +141,9 @@ impl Args {
                 progress.add(bytes);
             }
         };
-        let found =
-            verify(contents, None, self.jobs.count(), &Interruptible(bundle.parts()), &on_event);
+        let checked = bundle.check_parts(self.jobs.count(), "was not registered", &on_event);
         drop(progress);
-        interrupt::check()?;
-        for error in &found.parts {
-            console.warn(&report::chain(error));
-        }
-        if found.is_good() {
-            return Ok(());
-        }
-        let is_wrong = found.parts.iter().any(baler_bundle::Error::is_mismatch);
-        let trouble = if is_wrong { Trouble::mismatch } else { Trouble::failed };
-        Err(trouble(format!("`{}` does not verify, and was not registered", bundle.place))
-            .hint("copy the parts that are wrong again")
-            .into())
+        checked
     }
 }
 

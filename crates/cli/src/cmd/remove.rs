@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Context;
-use baler_bundle::{MAX_PART_LEN, manifest_filename};
+use baler_bundle::{MAX_PART_LEN, is_bundle_file, manifest_filename, part_of};
 use baler_store::{Directory, Entry, Location, Store, sha1_of};
 use serde_json::json;
 
@@ -112,13 +112,13 @@ impl Args {
                 Plan { aws, store, directory, names: Vec::new(), is_versioned }
             }
         };
-        let (manifest, part) = (manifest_filename(prefix), format!("{prefix}.part."));
+        let manifest = manifest_filename(prefix);
         let listed = plan.aws.run(async { Ok(plan.store.list(prefix).await?) });
         let listed = listed.with_context(|| format!("looking into `{}`", plan.directory))?;
-        let is_index = |index: &str| !index.is_empty() && index.bytes().all(|c| c.is_ascii_digit());
-        let names: BTreeSet<_> = listed.into_iter().map(|entry| entry.name).collect();
-        let parts = names.iter().filter(|name| name.strip_prefix(&part).is_some_and(is_index));
-        plan.names = names.get(&manifest).into_iter().chain(parts).cloned().collect();
+        let names = listed.into_iter().map(|entry| entry.name);
+        plan.names = names.filter(|name| is_bundle_file(name, prefix)).collect();
+        // The manifest first.
+        plan.names.sort_by_key(|name| *name != manifest);
         Ok(plan)
     }
 
@@ -128,7 +128,7 @@ impl Args {
         names: Vec<String>,
         console: &Console,
     ) -> anyhow::Result<Plan> {
-        let aws = Arc::new(Aws::connect(&self.aws, console)?);
+        let aws = Arc::new(Aws::offline(console)?);
         let path = directory.path().unwrap_or(std::path::Path::new(".")).to_owned();
         Ok(Plan {
             aws,
@@ -151,12 +151,6 @@ impl Args {
         console.note(&format!("{did} {}", report::count(places.len(), "file")));
         Ok(Exit::Done)
     }
-}
-
-/// Whether something is called as parts are: `NAME.part.07`.
-fn is_part(name: &str) -> bool {
-    let index = name.rsplit_once(".part.").map(|(_, index)| index);
-    index.is_some_and(|index| !index.is_empty() && index.bytes().all(|c| c.is_ascii_digit()))
 }
 
 /// A bundle's files, the manifest first.
@@ -205,7 +199,7 @@ impl Plan {
                     .hint(format!("`baler remove {place}` removes that bundle"))
                     .into());
             }
-            for part in contents.parts.iter().filter(|part| !is_part(&part.filename)) {
+            for part in contents.parts.iter().filter(|part| part_of(&part.filename).is_none()) {
                 // Whatever is called like this may be anything.
                 let Some(meta) = store.head(&part.filename).await? else { continue };
                 let sha1 = match meta.sha1 {

@@ -6,8 +6,8 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::head_bucket::HeadBucketError;
 use aws_sdk_s3::types::{
-    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, ObjectOwnership,
-    OwnershipControls, OwnershipControlsRule, ServerSideEncryption, ServerSideEncryptionByDefault,
+    BucketLocationConstraint, CreateBucketConfiguration, ObjectOwnership, OwnershipControls,
+    OwnershipControlsRule, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -252,11 +252,11 @@ impl Bucket {
         self.send("PutBucketEncryption", request.send()).await.map(|_| ())
     }
 
-    /// Whether it keeps what is deleted; `None` if it does not let itself be looked at.
+    /// Whether it keeps what is deleted, or did so once; `None` if it does not let itself be looked at.
     pub async fn is_versioned(&self) -> Option<bool> {
         let request = self.client.get_bucket_versioning().bucket(&self.name);
         let found = self.send("GetBucketVersioning", request.send()).await.ok()?;
-        Some(found.status == Some(BucketVersioningStatus::Enabled))
+        Some(found.status.is_some())
     }
 }
 

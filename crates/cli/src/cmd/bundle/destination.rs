@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use baler_bundle::{DirectorySink, PartSink, SealedPart, bundle_files, manifest_filename};
+use baler_bundle::{
+    DirectorySink, PartSink, SealedPart, bundle_files, is_bundle_file, manifest_filename,
+};
 use baler_ec2::Registration;
 use baler_store::{Location, Store};
 
@@ -129,7 +131,8 @@ impl Destination {
                 files.into_iter().next().map(Place::Path)
             }
             Destination::S3(s3) => {
-                s3.files(name)?.into_iter().next().map(|name| Place::S3(s3.place.join(&name)))
+                let first = s3.files(name)?.into_iter().flatten().next();
+                first.map(|name| Place::S3(s3.place.join(&name)))
             }
         };
         match found {
@@ -181,32 +184,28 @@ impl Destination {
 }
 
 impl InS3 {
-    /// The files of a bundle of that name that are there.
-    fn files(&self, name: &str) -> anyhow::Result<Vec<String>> {
-        let Some(remote) = &self.remote else { return Ok(Vec::new()) };
-        let (manifest, part) = (manifest_filename(name), format!("{name}.part."));
-        let is_index = |index: &str| !index.is_empty() && index.bytes().all(|c| c.is_ascii_digit());
+    /// The files of a bundle of that name that are there; `None` for those who may only write: they find out when
+    /// something of that name does not let itself be written.
+    fn files(&self, name: &str) -> anyhow::Result<Option<Vec<String>>> {
+        let Some(remote) = &self.remote else { return Ok(None) };
         let listed = self.aws.run(async { Ok(remote.store.list(&format!("{name}.")).await?) });
         let listed = match listed {
-            // Who may only write finds out when something of that name does not let itself be written.
-            Err(error) if is_denied(&error) => return Ok(Vec::new()),
+            Err(error) if is_denied(&error) => return Ok(None),
             listed => listed.with_context(|| format!("looking into `{}`", self.place))?,
         };
         let names = listed.into_iter().map(|entry| entry.name);
-        Ok(names
-            .filter(|name| *name == manifest || name.strip_prefix(&part).is_some_and(is_index))
-            .collect())
+        Ok(Some(names.filter(|filename| is_bundle_file(filename, name)).collect()))
     }
 
     fn sink(&self, name: &str, overwrite: bool) -> anyhow::Result<Sink> {
         let Some(remote) = &self.remote else {
             return Err(Trouble::failed("the bucket was not made").into());
         };
-        let mut stale = if overwrite { self.files(name)? } else { Vec::new() };
-        // Who may not list has to take it that there is one.
-        if overwrite && !stale.contains(&manifest_filename(name)) {
-            stale.push(manifest_filename(name));
-        }
+        let stale = match overwrite {
+            // Who may not list has to take it that there is one.
+            true => self.files(name)?.unwrap_or_else(|| vec![manifest_filename(name)]),
+            false => Vec::new(),
+        };
         let (handle, store) = (self.aws.handle(), remote.store.clone());
         let sink = RemoteSink::new(handle, store, IN_FLIGHT, self.target.acl, overwrite, stale);
         Ok(Sink::S3 { sink, place: self.place.clone() })
@@ -265,6 +264,9 @@ impl Sink {
     /// Takes back what was sent of a bundle that came to nothing.
     pub(super) fn abandon(self, name: &str, console: &Console) {
         if let Sink::S3 { mut sink, place, .. } = self {
+            if sink.is_untouched() {
+                return;
+            }
             console.note(&format!("removing what was sent to `{place}`"));
             if sink.has_replaced() {
                 console.warn("the old bundle of that name is gone: it made way for this one");

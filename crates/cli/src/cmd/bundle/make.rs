@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::destination::{Destination, Sink};
 use crate::ami::{self, AmiArgs, Wanted};
-use crate::exit::{Exit, Trouble};
+use crate::exit::Exit;
 use crate::input::{self, Input};
 use crate::interrupt::Interruptible;
 use crate::keys::{self, UserKey};
@@ -70,9 +70,9 @@ impl Plan {
         Ok(Input::Volume(Box::new(volume::open(&request, console)?)))
     }
 
-    pub(super) fn make(&mut self, mut input: Input, console: &Console) -> anyhow::Result<Made> {
+    /// Makes sure, as far as can be seen, that what will be bundled can be registered.
+    pub(super) fn prepare(&mut self, input: &mut Input, console: &Console) -> anyhow::Result<()> {
         if let Some(register) = &mut self.register {
-            // What cannot be registered need not be bundled.
             if register.ami.virtualization.is_none() {
                 register.layout =
                     ami::layout(input.image()).context("looking at the image's layout")?;
@@ -84,6 +84,10 @@ impl Plan {
             self.destination.check_ami(&registration, console)?;
             register.registration = Some(registration);
         }
+        Ok(())
+    }
+
+    pub(super) fn make(&mut self, mut input: Input, console: &Console) -> anyhow::Result<Made> {
         self.destination.check_space(&mut input, self.level, console)?;
         let user = match self.user.take() {
             Some(user) => user.key,
@@ -100,9 +104,11 @@ impl Plan {
                     size(packed.bundled_size),
                     self.ec2_name,
                 ));
+                // The hint is left to EC2's answer.
                 let ami = self.register(console).with_context(|| {
-                    Trouble::failed(format!("the bundle is at `{place}`, but no AMI"))
-                        .hint(format!("baler register {place} --name …"))
+                    format!(
+                        "the bundle is at `{place}`, but no AMI (`baler register` makes one of it)"
+                    )
                 })?;
                 Ok(Made { place, packed, user, changed, ami })
             }
@@ -180,22 +186,30 @@ impl Plan {
         let filename = baler_bundle::manifest_filename(&self.manifest.name);
         let manifest = self.destination.place().join(&filename).to_string();
         let user = self.user.as_ref().map(|user| user.path.display().to_string());
+        let registration =
+            self.register.as_ref().and_then(|register| register.registration.as_ref());
+        let ami = registration.map(|wanted| (wanted.name.as_str(), wanted.virtualization.as_str()));
         if json {
             let mut plan = json!({
                 "image": self.image.to_string_lossy(), "size": image.len(), "data": data, "extents": image.extents().len(),
                 "manifest": manifest, "architecture": self.manifest.architecture,
                 "account": self.manifest.account, "bundled_size_at_most": most, "key": user, "ec2_key": self.ec2_name,
             });
+            if let Some((name, kind)) = ami {
+                plan["ami"] = json!({ "name": name, "virtualization": kind });
+            }
             if let Some((_, volume)) = volume {
                 plan["volume"] = volume;
             }
             report::json(&plan)?;
             return Ok(Exit::Done);
         }
+        let ami =
+            ami.map_or_else(String::new, |(name, kind)| format!("ami           {name}, {kind}\n"));
         let user = user.unwrap_or_else(|| "none yet: one would be made".to_owned());
         report::result(&format!(
             "{}image         {} ({}, {} of data in {})\nmanifest      {}\narchitecture  {}\naccount       {}\n\
-             bundled size  at most {}\nkey           {}\nec2 key       {}\n",
+             bundled size  at most {}\nkey           {}\nec2 key       {}\n{ami}",
             volume.map(|(text, _)| text).unwrap_or_default(),
             report::plain(&self.image.to_string_lossy()),
             size(image.len()),

@@ -23,11 +23,11 @@ pub(super) struct ManifestArgs {
     account: Option<String>,
 
     /// The kernel to boot with, aki-…
-    #[arg(long, value_name = "ID", value_parser = mapping::image_id)]
+    #[arg(long, value_name = "ID", value_parser = mapping::boot_id)]
     kernel: Option<String>,
 
     /// The ramdisk to boot with, ari-…
-    #[arg(long, value_name = "ID", value_parser = mapping::image_id)]
+    #[arg(long, value_name = "ID", value_parser = mapping::boot_id)]
     ramdisk: Option<String>,
 
     /// Which devices the instance sees: ami=sda1,root=/dev/sda1,ephemeral0=sdb
