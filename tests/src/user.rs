@@ -13,7 +13,7 @@ use crate::{Ran, baler_binary, capture, command, fixture, machine};
 pub const ACCOUNT: &str = "123456789012";
 
 /// The verbs of `baler`.
-pub const VERBS: [&str; 16] = [
+pub const VERBS: [&str; 17] = [
     "bundle",
     "image",
     "unbundle",
@@ -28,6 +28,7 @@ pub const VERBS: [&str; 16] = [
     "share",
     "copy-image",
     "keys",
+    "install-links",
     "completions",
     "man",
 ];

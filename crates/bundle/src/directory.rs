@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use baler_manifest::Part;
 use rustix::fs::{CWD, RenameFlags};
 use tempfile::TempDir;
 
-use crate::parts::{MAX_PART_LEN, PartSink, PartSource, SealedPart};
+use crate::parts::{MAX_PART_LEN, PartNames, PartSink, PartSource, SealedPart};
 
 /// The file name of the manifest of the bundle of that name.
 pub fn manifest_filename(name: &str) -> String {
@@ -49,6 +50,24 @@ impl DirectorySink {
         let (directory, name) = (directory.to_owned(), name.to_owned());
         let (filenames, syncer) = (Vec::new(), Some(Syncer::start()));
         Ok(DirectorySink { directory, staging, name, overwrite, filenames, syncer })
+    }
+
+    /// Gives the parts the names that they have where the count is known: padded to its width, as the classic tools do.
+    ///
+    /// # Errors
+    /// Those of renaming. What is renamed by then stays so, and the sink is good for nothing but to be dropped.
+    pub fn renumber(&mut self, parts: &mut [Part]) -> io::Result<()> {
+        let names = PartNames::of_count(&self.name, parts.len());
+        for (index, (part, filename)) in parts.iter_mut().zip(&mut self.filenames).enumerate() {
+            let name = names.name(index);
+            if *filename != name {
+                let staging = self.staging.path();
+                std::fs::rename(staging.join(&*filename), staging.join(&name))?;
+                part.filename.clone_from(&name);
+                *filename = name;
+            }
+        }
+        Ok(())
     }
 
     /// Moves the parts into place, and then the manifest; gives the manifest's path.

@@ -43,8 +43,12 @@ pub(crate) struct PartNames {
 impl PartNames {
     /// Names for a bundle of at most `bundled_len` bytes.
     pub(crate) fn new(name: &str, bundled_len: u64) -> PartNames {
-        let most = bundled_len.div_ceil(PART_LEN as u64).max(1);
-        PartNames { prefix: format!("{name}.part."), width: most.to_string().len() }
+        PartNames::of_count(name, bundled_len.div_ceil(PART_LEN as u64).max(1) as usize)
+    }
+
+    /// Names for a bundle of so many parts.
+    pub(crate) fn of_count(name: &str, count: usize) -> PartNames {
+        PartNames { prefix: format!("{name}.part."), width: count.to_string().len() }
     }
 
     pub(crate) fn name(&self, index: usize) -> String {

@@ -23,6 +23,10 @@ pub(crate) struct Args {
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
 
+    /// Tell each request to AWS and how it was answered; no secret is among it
+    #[arg(long, global = true)]
+    pub(crate) debug: bool,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -44,6 +48,7 @@ pub(crate) enum Command {
     Share(cmd::share::Args),
     CopyImage(cmd::copy_image::Args),
     Keys(cmd::keys::Args),
+    InstallLinks(cmd::install_links::Args),
     Completions(cmd::shell::Completions),
     Man(cmd::shell::Man),
 }
@@ -65,6 +70,7 @@ impl Command {
             Command::Share(args) => args.run(console),
             Command::CopyImage(args) => args.run(console),
             Command::Keys(args) => args.run(console),
+            Command::InstallLinks(args) => args.run(console),
             Command::Completions(args) => args.run(),
             Command::Man(args) => args.run(),
         }

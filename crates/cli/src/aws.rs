@@ -1,5 +1,7 @@
 //! The way to AWS: credentials, region, endpoint and TLS; and the runtime that all of it runs on.
 
+mod wire;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +9,7 @@ use anyhow::{Context, anyhow};
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::error::ProvideErrorMetadata;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
@@ -44,10 +47,21 @@ pub(crate) struct AwsArgs {
     /// How many seconds nothing may move before an attempt has failed
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) timeout: u64,
+
+    /// Those of a classic command, which are typed.
+    #[arg(skip)]
+    pub(crate) credentials: Option<SharedCredentialsProvider>,
+}
+
+impl AwsArgs {
+    /// What is meant where nothing of it can be said.
+    pub(crate) fn classic() -> AwsArgs {
+        AwsArgs { attempts: Patience::default().attempts, timeout: 60, ..AwsArgs::default() }
+    }
 }
 
 /// `https://HOST`, or `http://HOST:PORT`.
-fn endpoint(text: &str) -> Result<String, String> {
+pub(crate) fn endpoint(text: &str) -> Result<String, String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let is_host = |rest: &str| {
         let host = rest.split('/').next().unwrap_or_default();
@@ -96,7 +110,7 @@ impl Aws {
     pub(crate) fn connect(args: &AwsArgs, console: &Console) -> anyhow::Result<Aws> {
         let runtime = runtime()?;
         let is_typed = args.endpoint_url.is_some();
-        let (args, http) = (args.clone(), http_client()?);
+        let (args, http) = (args.clone(), wire::told(http_client()?, console));
         let patience = Patience { attempts: args.attempts, ..Patience::default() };
         let stall = Duration::from_secs(args.timeout);
         let load = move || {
@@ -186,12 +200,7 @@ impl Aws {
     pub(crate) fn retry(&self) -> Retry {
         let (console, attempts) = (self.console, self.patience.attempts);
         Retry::new(self.patience, move |again| {
-            let wait = again.wait.as_secs_f32();
-            let next = again.attempts + 1;
-            console.note(&format!(
-                "{}; trying again in {wait:.1} s ({next} of {attempts})",
-                again.error
-            ));
+            console.retry(again.error, again.wait, again.attempts + 1, attempts);
         })
     }
 
@@ -266,6 +275,9 @@ async fn load(args: &AwsArgs, http: SharedHttpClient) -> SdkConfig {
         let provider = ProfileFileCredentialsProvider::builder().configure(&config);
         let provider = provider.profile_name(profile).build();
         loader = loader.profile_name(profile).credentials_provider(provider);
+    }
+    if let Some(credentials) = &args.credentials {
+        loader = loader.credentials_provider(credentials.clone());
     }
     if let Some(region) = &args.region {
         loader = loader.region(Region::new(region.clone()));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use baler_bundle::{DirectorySource, Event, PartSource, verify};
 use baler_manifest::{
-    CipherIv, CipherKey, KeyError, Manifest, OpenedAs, PublicKey, SignatureCheck,
+    CipherIv, CipherKey, Contents, KeyError, Manifest, OpenedAs, PublicKey, SignatureCheck,
 };
 use getrandom::SysRng;
 
@@ -146,6 +146,11 @@ impl Bundle {
         Ok(Bundle { place: place.clone(), directory, filename, manifest, remote })
     }
 
+    /// The same bundle, with its parts in another directory than its manifest.
+    pub(crate) fn with_parts_in(self, directory: &Path) -> Bundle {
+        Bundle { directory: Place::Path(directory.to_owned()), ..self }
+    }
+
     /// The manifest's own name.
     ///
     /// # Errors
@@ -256,6 +261,27 @@ impl Bundle {
             SignatureCheck::Unsigned => Trust::Unsigned,
             SignatureCheck::Mismatch => Trust::Broken,
         })
+    }
+}
+
+impl Opened {
+    /// The manifest written anew and signed by the user, with the image's key wrapped for them, and for another EC2 if one
+    /// is given.
+    pub(crate) fn write(
+        &self,
+        mut contents: Contents,
+        ec2: Option<&PublicKey>,
+        user: &UserKey,
+    ) -> anyhow::Result<String> {
+        if let Some(ec2) = ec2 {
+            contents.ec2_key = ec2.wrap(self.key.bytes(), &mut SysRng)?;
+            contents.ec2_iv = ec2.wrap(self.iv.bytes(), &mut SysRng)?;
+        }
+        let own = user.key.public();
+        contents.user_key = own.wrap(self.key.bytes(), &mut SysRng)?;
+        contents.user_iv = own.wrap(self.iv.bytes(), &mut SysRng)?;
+        baler_manifest::write(&contents, Some(&user.key), &mut SysRng)
+            .context("writing the manifest")
     }
 }
 

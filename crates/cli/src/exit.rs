@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use baler_ec2::ErrorKind;
 
 use crate::interrupt;
-use crate::report::Console;
+use crate::report::{self, Console};
 
 /// The exit codes, as `--help` and the README list them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,9 @@ Exit codes:
   2    wrong usage
   3    does not verify: a signature, a digest or the bundle's structure is wrong
   4    the service refused
-  130  interrupted";
+  130  interrupted
+
+The commands of the Amazon EC2 AMI tools work too: see `baler help classic`.";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
@@ -81,11 +83,22 @@ impl std::error::Error for Trouble {}
 pub(crate) fn answer(answer: &clap::Error) -> Exit {
     match answer.print() {
         _ if answer.use_stderr() => Exit::Usage,
+        printed => printing(
+            printed
+                .map_err(|error| anyhow::Error::new(error).context("writing to standard output")),
+        ),
+    }
+}
+
+/// Prints help that was asked for.
+pub(crate) fn print(help: &str) -> Exit {
+    printing(report::result(help))
+}
+
+fn printing(printed: anyhow::Result<()>) -> Exit {
+    match printed {
         Ok(()) => Exit::Done,
-        Err(error) => {
-            let error = anyhow::Error::new(error).context("writing to standard output");
-            tell(&Console::new(false), &error)
-        }
+        Err(error) => tell(&Console::new(false, false), &error),
     }
 }
 
@@ -95,24 +108,35 @@ pub(crate) fn tell(console: &Console, error: &anyhow::Error) -> Exit {
         console.error(interrupt::message());
         return Exit::Interrupted;
     }
-    let (message, hint) = message(error);
+    let (message, hint) = told(error);
     console.error(&message);
-    let trouble = error.downcast_ref::<Trouble>();
-    let answer = answer_in(error);
-    let said = answer.as_ref().and_then(|answer| answer.hint.clone());
-    if let Some(hint) = trouble.and_then(|trouble| trouble.hint.clone()).or(hint).or(said) {
+    if let Some(hint) = hint {
         console.hint(&hint);
     }
-    match (trouble.map_or(Exit::Failed, |trouble| trouble.exit), answer) {
+    let trouble = error.downcast_ref::<Trouble>();
+    match (trouble.map_or(Exit::Failed, |trouble| trouble.exit), answer_in(error)) {
         (Exit::Failed, Some(answer)) => answer.exit,
         (exit, _) => exit,
     }
+}
+
+/// What there is to say of an error, and what to do next.
+pub(crate) fn told(error: &anyhow::Error) -> (String, Option<String>) {
+    let (message, hint) = message(error);
+    let own = error.downcast_ref::<Trouble>().and_then(|trouble| trouble.hint.clone());
+    (message, own.or(hint).or_else(|| answer_in(error)?.hint))
+}
+
+/// Whether S3, or the way to it, is at fault.
+pub(crate) fn is_of_s3(error: &anyhow::Error) -> bool {
+    answer_in(error).is_some_and(|answer| answer.is_of_s3)
 }
 
 /// What a service, or the way to it, has said.
 struct Answer {
     exit: Exit,
     hint: Option<String>,
+    is_of_s3: bool,
 }
 
 fn answer_in(error: &anyhow::Error) -> Option<Answer> {
@@ -129,13 +153,14 @@ fn answer_in(error: &anyhow::Error) -> Option<Answer> {
                 _ if error.is_refusal() => Exit::Refused,
                 _ => Exit::Failed,
             };
-            return Some(Answer { exit, hint: error.hint() });
+            let is_of_s3 = error.kind != baler_store::Kind::Local;
+            return Some(Answer { exit, hint: error.hint(), is_of_s3 });
         }
         let error = link.downcast_ref::<baler_ec2::Error>()?;
         let is_refusal = error.status.is_some()
             || matches!(error.kind, ErrorKind::NameTaken { .. } | ErrorKind::Failed { .. });
         let exit = if is_refusal { Exit::Refused } else { Exit::Failed };
-        Some(Answer { exit, hint: error.hint() })
+        Some(Answer { exit, hint: error.hint(), is_of_s3: false })
     })
 }
 

@@ -119,7 +119,8 @@ fn unpacking(compression: Compression, path: &Path) -> String {
     format!("decompressing `{}` with {compression}", path.display())
 }
 
-fn open_plain(
+/// An image as its bytes are, compressed or not.
+pub(crate) fn open_plain(
     file: File,
     path: &Path,
     len: Option<u64>,

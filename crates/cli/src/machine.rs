@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use anyhow::Context;
+use baler_ec2::Metadata;
 
 use crate::aws::interrupted;
 use crate::exit::Trouble;
@@ -51,6 +52,24 @@ pub(crate) fn now() -> anyhow::Result<u64> {
         });
     }
     Ok(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs()))
+}
+
+/// The instance's metadata, unless there is none or the environment says to leave it alone.
+pub(crate) async fn metadata() -> anyhow::Result<Option<Metadata>> {
+    let is_set = |name| std::env::var(name).is_ok_and(|value| value.eq_ignore_ascii_case("true"));
+    if is_set("AWS_EC2_METADATA_DISABLED") {
+        return Ok(None);
+    }
+    let endpoint =
+        std::env::var("AWS_EC2_METADATA_SERVICE_ENDPOINT").ok().filter(|url| !url.is_empty());
+    let endpoint = match endpoint {
+        Some(url) => url
+            .parse()
+            .with_context(|| Trouble::usage("reading AWS_EC2_METADATA_SERVICE_ENDPOINT"))?,
+        None => Metadata::default_endpoint(),
+    };
+    let allow_v1 = !is_set("AWS_EC2_METADATA_V1_DISABLED");
+    Ok(Metadata::connect(&endpoint, Metadata::BUDGET, allow_v1).await?)
 }
 
 /// Waits for what a moment's network does; the runtime ends with it.

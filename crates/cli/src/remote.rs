@@ -104,7 +104,8 @@ impl RemoteSink {
         overwrite: bool,
         stale: Vec<String>,
     ) -> RemoteSink {
-        let upload = Upload::new(store.clone(), jobs, Some(BTreeSet::new()), Arc::new(|_| {}));
+        let upload =
+            Upload::new(store.clone(), jobs, Some(BTreeSet::new()), Arc::new(|_: &str, _| {}));
         let (upload, begun) = (Some(upload), Vec::new());
         let (in_the_way, has_replaced) = (false, false);
         RemoteSink { handle, store, upload, acl, overwrite, begun, in_the_way, stale, has_replaced }

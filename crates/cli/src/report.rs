@@ -82,32 +82,86 @@ pub(crate) fn json(value: &serde_json::Value) -> anyhow::Result<()> {
 /// Standard error.
 #[derive(Clone, Copy)]
 pub(crate) struct Console {
+    /// Who speaks.
+    name: &'static str,
     quiet: bool,
+    debug: bool,
+    retries: Retries,
+}
+
+/// How it is told that something is tried again.
+#[derive(Clone, Copy)]
+enum Retries {
+    /// As everything else.
+    Notes,
+    /// As the classic tools did, on both outputs.
+    Lines,
+    Nothing,
 }
 
 impl Console {
-    pub(crate) fn new(quiet: bool) -> Console {
-        Console { quiet }
+    pub(crate) fn new(quiet: bool, debug: bool) -> Console {
+        Console { name: "baler", quiet, debug, retries: Retries::Notes }
+    }
+
+    /// That of a classic command, which tells of what is tried again only if it is asked to.
+    pub(crate) fn classic(name: &'static str, quiet: bool, debug: bool, retries: bool) -> Console {
+        let retries = if retries { Retries::Lines } else { Retries::Nothing };
+        Console { name, quiet, debug, retries }
     }
 
     /// Something worth knowing.
     pub(crate) fn note(&self, message: &str) {
         if !self.quiet {
-            self.line("baler: ", message);
+            self.line("", message);
         }
     }
 
     /// Something that may be wrong; told even where all else is quiet.
     pub(crate) fn warn(&self, message: &str) {
-        self.line("baler: warning: ", message);
+        self.line("warning: ", message);
     }
 
     pub(crate) fn error(&self, message: &str) {
-        self.line("baler: error: ", message);
+        self.line("error: ", message);
     }
 
     pub(crate) fn hint(&self, hint: &str) {
-        self.line("baler: hint: ", hint);
+        self.line("hint: ", hint);
+    }
+
+    /// Whether each step is told.
+    pub(crate) fn is_debug(&self) -> bool {
+        self.debug
+    }
+
+    /// A step, for those who look for what is wrong.
+    pub(crate) fn debug(&self, message: &str) {
+        if self.debug {
+            self.line("debug: ", message);
+        }
+    }
+
+    /// What went wrong and is tried again, `next` of `most` times, after a while.
+    pub(crate) fn retry(
+        &self,
+        error: &dyn std::fmt::Display,
+        wait: Duration,
+        next: u32,
+        most: u32,
+    ) {
+        let seconds = wait.as_secs_f32();
+        match self.retries {
+            Retries::Notes => {
+                self.note(&format!("{error}; trying again in {seconds:.1} s ({next} of {most})"));
+            }
+            Retries::Lines => {
+                let _ = writeln!(io::stderr(), "{}", plain(&error.to_string()));
+                // Where standard output is closed, the work goes on all the same.
+                let _ = result(&format!("Retrying in {seconds:.0}s ...\n"));
+            }
+            Retries::Nothing => {}
+        }
     }
 
     /// Asks the person at the terminal, and takes anything but a yes for a no; `None` if there is nobody to ask.
@@ -116,16 +170,16 @@ impl Console {
         if !stdin.is_terminal() {
             return Ok(None);
         }
-        self.line("baler: ", &format!("{question} [y/N]"));
+        self.line("", &format!("{question} [y/N]"));
         let mut answer = String::new();
         let mut typed = io::BufReader::new(Waiting(stdin));
         typed.read_line(&mut answer).context("reading the answer")?;
         Ok(Some(matches!(answer.trim(), "y" | "Y" | "yes")))
     }
 
-    fn line(&self, start: &str, message: &str) {
+    fn line(&self, kind: &str, message: &str) {
         // Where standard error is closed there is nobody to tell.
-        let _ = writeln!(io::stderr(), "{start}{}", plain(message));
+        let _ = writeln!(io::stderr(), "{}: {kind}{}", self.name, plain(message));
     }
 
     /// Begins to show how far `what` is, of `total` bytes.
@@ -156,12 +210,12 @@ impl Console {
         }
         if !io::stderr().is_terminal() {
             let (stop, stopped) = sync_channel::<()>(0);
-            let seen = done.clone();
+            let (seen, console) = (done.clone(), *self);
             let thread = std::thread::spawn(move || {
                 let begun = Instant::now();
                 while stopped.recv_timeout(HEARTBEAT) == Err(RecvTimeoutError::Timeout) {
                     let text = line(&what, seen.load(Relaxed), begun.elapsed());
-                    Console { quiet: false }.note(&text);
+                    console.note(&text);
                 }
             });
             return Progress { done, shown: Shown::Lines { stop, thread } };

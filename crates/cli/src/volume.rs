@@ -8,8 +8,8 @@ use baler_image::Image;
 use baler_volume::fstab::NewRoot;
 use baler_volume::lint::{Finding, Severity, Subject, lint};
 use baler_volume::{
-    DiskImage, Filter, Follow, Layout, Mounts, Patterns, Troubles, Walk, WalkError, WalkEvent,
-    WalkOptions, walk,
+    Change, DiskImage, Filter, Follow, Layout, Mounts, Patterns, Troubles, Walk, WalkError,
+    WalkEvent, WalkOptions, walk,
 };
 
 use uuid::Uuid;
@@ -52,6 +52,10 @@ pub(crate) struct Volume {
     image: Box<dyn Image>,
     outcome: Outcome,
     facts: facts::Facts,
+    /// What is left out or changed.
+    pub(crate) changes: Vec<Change>,
+    /// `/etc/fstab` in the image.
+    pub(crate) fstab: String,
 }
 
 /// What can be said of the tree's files when the image was read.
@@ -84,6 +88,11 @@ impl Volume {
     /// Where the file system begins in the image, and its length.
     pub(crate) fn root_place(&self) -> (u64, u64) {
         self.facts.root_place()
+    }
+
+    /// How the disk is divided: `mbr`, `gpt` or `none`.
+    pub(crate) fn division(&self) -> &'static str {
+        self.facts.division()
     }
 
     /// What would be done, as `--dry-run` prints it.
@@ -120,7 +129,9 @@ pub(crate) fn open(request: &Request<'_>, console: &Console) -> anyhow::Result<V
     tell::findings(&findings, console);
     check_bootable(&findings, old_fs, request)?;
     let facts = facts::Facts::new(request, &walk, &layout, &options, findings);
-    let Walk { tree, files, .. } = walk;
+    let fstab = edits::read(&mut walk, b"etc/fstab").unwrap_or_default();
+    let fstab = String::from_utf8_lossy(&fstab).into_owned();
+    let Walk { tree, files, changes } = walk;
     let troubles = files.troubles();
     let plan = Plan::new(tree, options).map_err(|error| site::does_not_fit(error, &layout))?;
     let facts = facts.planned(&plan);
@@ -132,7 +143,7 @@ pub(crate) fn open(request: &Request<'_>, console: &Console) -> anyhow::Result<V
             Box::new(DiskImage::new(layout.len, layout.pieces, file_system, layout.start))
         }
     };
-    Ok(Volume { image, outcome: Outcome { troubles, report }, facts })
+    Ok(Volume { image, outcome: Outcome { troubles, report }, facts, changes, fstab })
 }
 
 /// Prints what happens to each path, and why.

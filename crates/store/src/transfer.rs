@@ -10,7 +10,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::{Error, Kind, Put, Store};
 
-/// What happened on the way.
+/// What happened to an object on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// So many bytes have arrived.
@@ -19,7 +19,7 @@ pub enum Event {
     Kept(u64),
 }
 
-type OnEvent = Arc<dyn Fn(Event) + Send + Sync>;
+type OnEvent = Arc<dyn Fn(&str, Event) + Send + Sync>;
 
 /// Puts objects, several at a time; what is there already is not sent again.
 pub struct Upload {
@@ -76,11 +76,11 @@ impl Upload {
                     Err(Error { kind: Kind::Unsupported, .. }) | Ok(()) => {}
                     Err(error) => return Err(error),
                 }
-                on_event(Event::Kept(len));
+                on_event(&name, Event::Kept(len));
                 return Ok(());
             }
             store.put(&name, data, &put).await?;
-            on_event(Event::Sent(len));
+            on_event(&name, Event::Sent(len));
             Ok(())
         });
         Ok(())

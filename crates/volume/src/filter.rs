@@ -19,7 +19,7 @@ mod packages;
 mod patterns;
 
 pub(crate) use patterns::Scope;
-pub use patterns::{PatternError, Patterns};
+pub use patterns::{PatternError, Patterns, stands_for_something};
 
 use content::Searcher;
 use packages::Packages;

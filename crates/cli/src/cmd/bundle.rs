@@ -1,7 +1,7 @@
 //! `baler bundle`: an image becomes a bundle, in a directory or in S3.
 
-mod destination;
-mod make;
+pub(crate) mod destination;
+pub(crate) mod make;
 mod manifest;
 
 use std::path::{Path, PathBuf};

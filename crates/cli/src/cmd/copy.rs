@@ -1,6 +1,6 @@
 //! `baler copy`: a bundle goes from one place to another.
 
-mod within;
+pub(crate) mod within;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -11,7 +11,6 @@ use baler_bundle::PartSource;
 use baler_manifest::Contents;
 use baler_store::{Directory, Entry, Event, Kind, Put, Store, Upload, sha1_of};
 use bytes::Bytes;
-use getrandom::SysRng;
 use serde_json::json;
 
 use crate::aws::{Aws, AwsArgs, Remote};
@@ -91,7 +90,7 @@ pub(crate) struct Args {
 
 /// What was copied.
 #[derive(Default)]
-struct Copied {
+pub(crate) struct Copied {
     sent: u64,
     kept: u64,
 }
@@ -196,21 +195,19 @@ impl Args {
                 .into());
         }
         let mut contents: Contents = bundle.manifest.contents().clone();
-        if !is_same {
-            let region = to.map(str::to_owned).or_else(|| self.aws.region.clone());
-            let region = region.filter(|_| self.ec2_cert.is_none());
-            let (ec2, name) = keys::ec2_key(self.ec2_cert.clone(), region)?;
-            contents.ec2_key = ec2.wrap(opened.key.bytes(), &mut SysRng)?;
-            contents.ec2_iv = ec2.wrap(opened.iv.bytes(), &mut SysRng)?;
-            console.note(&format!("the copy is for EC2's {name} key"));
-        }
-        contents.user_key = user.key.public().wrap(opened.key.bytes(), &mut SysRng)?;
-        contents.user_iv = user.key.public().wrap(opened.iv.bytes(), &mut SysRng)?;
+        let ec2 = match is_same {
+            true => None,
+            false => {
+                let region = to.map(str::to_owned).or_else(|| self.aws.region.clone());
+                let region = region.filter(|_| self.ec2_cert.is_none());
+                let (ec2, name) = keys::ec2_key(self.ec2_cert.clone(), region)?;
+                console.note(&format!("the copy is for EC2's {name} key"));
+                Some(ec2)
+            }
+        };
         contents.kernel_id = self.kernel.clone().or(contents.kernel_id);
         contents.ramdisk_id = self.ramdisk.clone().or(contents.ramdisk_id);
-        let text = baler_manifest::write(&contents, Some(&user.key), &mut SysRng)
-            .context("writing the manifest")?;
-        Ok(Some(text))
+        opened.write(contents, ec2.as_ref(), &user).map(Some)
     }
 
     /// Whether another bundle of that name has to make way.
@@ -292,7 +289,7 @@ impl Args {
         let progress = Arc::new(progress);
         let counts = Arc::new(std::sync::Mutex::new(Copied::default()));
         let (shown, counted) = (progress.clone(), counts.clone());
-        let on_event = Arc::new(move |event| {
+        let on_event = Arc::new(move |_: &str, event| {
             let mut counts = counted.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let (Event::Sent(len) | Event::Kept(len)) = event;
             match event {

@@ -17,7 +17,7 @@ use crate::keys;
 use crate::machine;
 use crate::output;
 use crate::report::{self, Console, size};
-use crate::volume::{self, Request, args::VolumeArgs};
+use crate::volume::{self, Request, Volume, args::VolumeArgs};
 
 /// Make a disk image of a root tree: partition table, boot loader and file system
 ///
@@ -66,26 +66,14 @@ impl Args {
                 .hint("name a file for the image, or leave --json away")
                 .into());
         }
-        // A link is written through, with a program on the way and without one.
-        let destination = match self.destination.canonicalize() {
-            Ok(path) if !is_stdout => path,
-            _ => self.destination.clone(),
-        };
         let mut never = keys::private_paths(None);
         never.extend((!is_stdout).then(|| self.destination.clone()));
-        let (root, args, now) = (&self.root, &self.volume, machine::now()?);
-        let request = Request { root, args, size: self.size, never, now, overwrite: self.force };
-        if args.list {
+        let request = self.request(never)?;
+        if self.volume.list {
             volume::list(&request, self.json, console)?;
             return Ok(Exit::Done);
         }
-        // What is in the way is told before the tree is walked; the new file must not be there yet when it is.
-        let open = || output::open(&self.destination, "root.img", self.force);
-        if !self.dry_run {
-            open()?;
-        }
-        let script = self.script.as_deref().map(|script| self.check_script(script)).transpose()?;
-        let mut volume = volume::open(&request, console)?;
+        let (mut volume, script) = self.open(&request, console)?;
         if self.dry_run {
             match self.json {
                 true => report::json(&volume.json())?,
@@ -93,23 +81,8 @@ impl Args {
             }
             return Ok(Exit::Done);
         }
-        let place = script.as_ref().map(|_| Workshop::beside(&destination)).transpose()?;
-        let sink = match &place {
-            Some(place) => output::open(&place.image(), "root.img", false)?,
-            None => open()?,
-        };
         let len = volume.image().len();
-        let (start, root_len) = volume.root_place();
-        let (image, outcome) = volume.into_image();
-        let progress = console.progress(format!("imaging {}", root.display()), len);
-        copy(image, sink, |bytes| progress.add(bytes)).with_context(|| {
-            format!("imaging `{}` to `{}`", root.display(), self.destination.display())
-        })?;
-        drop(progress);
-        if let (Some(script), Some(place)) = (&script, place) {
-            place.finish(script, start, root_len, self.force, &destination)?;
-        }
-        let changed = outcome.tell(console)?;
+        let changed = self.write(volume, script.as_deref(), console)?;
         console.note(&format!("imaged {}", size(len)));
         let destination = self.destination.to_string_lossy();
         match (is_stdout, self.json) {
@@ -121,6 +94,73 @@ impl Args {
             (false, false) => report::path(&self.destination)?,
         }
         Ok(Exit::Done)
+    }
+
+    /// What `ec2-bundle-vol` makes where it is to leave an image.
+    pub(crate) fn classic(
+        root: PathBuf,
+        destination: PathBuf,
+        size: u64,
+        volume: VolumeArgs,
+        script: Option<PathBuf>,
+    ) -> Args {
+        let (size, force, dry_run, json) = (Some(size), false, false, false);
+        Args { root, destination, size, volume, script, force, dry_run, json }
+    }
+
+    /// What is to be made, without what must `never` be in it.
+    pub(crate) fn request(&self, never: Vec<PathBuf>) -> anyhow::Result<Request<'_>> {
+        let (root, args, now) = (&*self.root, &self.volume, machine::now()?);
+        Ok(Request { root, args, size: self.size, never, now, overwrite: self.force })
+    }
+
+    /// Plans the image, and finds the program that will change it.
+    pub(crate) fn open(
+        &self,
+        request: &Request<'_>,
+        console: &Console,
+    ) -> anyhow::Result<(Volume, Option<PathBuf>)> {
+        // What is in the way is told before the tree is walked; the new file must not be there yet when it is.
+        if !self.dry_run {
+            self.sink()?;
+        }
+        let script = self.script.as_deref().map(|script| self.check_script(script)).transpose()?;
+        Ok((volume::open(request, console)?, script))
+    }
+
+    fn sink(&self) -> anyhow::Result<Box<dyn ImageSink>> {
+        output::open(&self.destination, "root.img", self.force)
+    }
+
+    /// Writes the image; gives the number of files that changed meanwhile.
+    pub(crate) fn write(
+        &self,
+        mut volume: Volume,
+        script: Option<&Path>,
+        console: &Console,
+    ) -> anyhow::Result<usize> {
+        // A link is written through, with a program on the way and without one.
+        let destination = match self.destination.canonicalize() {
+            Ok(path) if self.destination.as_os_str() != "-" => path,
+            _ => self.destination.clone(),
+        };
+        let place = script.map(|_| Workshop::beside(&destination)).transpose()?;
+        let sink = match &place {
+            Some(place) => output::open(&place.image(), "root.img", false)?,
+            None => self.sink()?,
+        };
+        let len = volume.image().len();
+        let (start, root_len) = volume.root_place();
+        let (image, outcome) = volume.into_image();
+        let root = self.root.display();
+        let progress = console.progress(format!("imaging {root}"), len);
+        copy(image, sink, |bytes| progress.add(bytes))
+            .with_context(|| format!("imaging `{root}` to `{}`", self.destination.display()))?;
+        drop(progress);
+        if let (Some(script), Some(place)) = (script, place) {
+            place.finish(script, start, root_len, self.force, &destination)?;
+        }
+        outcome.tell(console)
     }
 }
 

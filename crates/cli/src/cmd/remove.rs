@@ -8,7 +8,7 @@ use baler_bundle::{MAX_PART_LEN, is_bundle_file, manifest_filename, part_of};
 use baler_store::{Directory, Entry, Location, Store, sha1_of};
 use serde_json::json;
 
-use crate::aws::{Aws, AwsArgs};
+use crate::aws::{Aws, AwsArgs, Remote};
 use crate::bundle::{Bundle, IN_FLIGHT, common_start};
 use crate::exit::{Exit, Trouble};
 use crate::interrupt;
@@ -45,12 +45,12 @@ pub(crate) struct Args {
 }
 
 /// What will be deleted, in this order.
-pub(super) struct Plan {
+pub(crate) struct Plan {
     aws: Arc<Aws>,
     store: Arc<dyn Store>,
     pub(super) directory: Place,
-    names: Vec<String>,
-    is_versioned: bool,
+    pub(crate) names: Vec<String>,
+    pub(crate) is_versioned: bool,
 }
 
 impl Args {
@@ -103,22 +103,11 @@ impl Args {
             Place::Path(_) => self.here(directory, Vec::new(), console)?,
             Place::S3(place) => {
                 let aws = Arc::new(Aws::connect(&self.aws, console)?);
-                let (remote, is_versioned) = aws.run(async {
-                    let remote = aws.open(place).await?;
-                    let is_versioned = remote.bucket.is_versioned().await == Some(true);
-                    Ok((remote, is_versioned))
-                })?;
-                let store = remote.store.clone();
-                Plan { aws, store, directory, names: Vec::new(), is_versioned }
+                let remote = aws.run(aws.open(place))?;
+                return Plan::of_prefix(&aws, place, &remote, prefix);
             }
         };
-        let manifest = manifest_filename(prefix);
-        let listed = plan.aws.run(async { Ok(plan.store.list(prefix).await?) });
-        let listed = listed.with_context(|| format!("looking into `{}`", plan.directory))?;
-        let names = listed.into_iter().map(|entry| entry.name);
-        plan.names = names.filter(|name| is_bundle_file(name, prefix)).collect();
-        // The manifest first.
-        plan.names.sort_by_key(|name| *name != manifest);
+        plan.find(prefix)?;
         Ok(plan)
     }
 
@@ -170,6 +159,49 @@ impl Plan {
         let plan = Plan::of_bundle(bundle)?;
         plan.warn(console);
         Ok(plan)
+    }
+
+    /// The parts that a manifest lists which lies elsewhere, and a manifest of its name.
+    pub(crate) fn of_listed(
+        aws: &Arc<Aws>,
+        place: &Location,
+        remote: &Remote,
+        bundle: &Bundle,
+    ) -> anyhow::Result<Plan> {
+        let mut plan = Plan::empty(aws, place, remote)?;
+        plan.names = names(bundle)?;
+        plan.check(bundle)?;
+        Ok(plan)
+    }
+
+    /// What is at that place and called like the files of a bundle of that name.
+    pub(crate) fn of_prefix(
+        aws: &Arc<Aws>,
+        place: &Location,
+        remote: &Remote,
+        prefix: &str,
+    ) -> anyhow::Result<Plan> {
+        let mut plan = Plan::empty(aws, place, remote)?;
+        plan.find(prefix)?;
+        Ok(plan)
+    }
+
+    fn empty(aws: &Arc<Aws>, place: &Location, remote: &Remote) -> anyhow::Result<Plan> {
+        let is_versioned =
+            aws.run(async { Ok(remote.bucket.is_versioned().await == Some(true)) })?;
+        let (store, directory) = (remote.store.clone(), Place::S3(place.clone()));
+        Ok(Plan { aws: aws.clone(), store, directory, names: Vec::new(), is_versioned })
+    }
+
+    fn find(&mut self, prefix: &str) -> anyhow::Result<()> {
+        let manifest = manifest_filename(prefix);
+        let listed = self.aws.run(async { Ok(self.store.list(prefix).await?) });
+        let listed = listed.with_context(|| format!("looking into `{}`", self.directory))?;
+        let names = listed.into_iter().map(|entry| entry.name);
+        self.names = names.filter(|name| is_bundle_file(name, prefix)).collect();
+        // The manifest first.
+        self.names.sort_by_key(|name| *name != manifest);
+        Ok(())
     }
 
     fn of_bundle(bundle: Bundle) -> anyhow::Result<Plan> {
@@ -235,7 +267,7 @@ impl Plan {
     }
 
     /// What to say of a removal that came to an end before its time. The hint is left to the reason.
-    pub(super) fn unfinished(&self) -> Trouble {
+    pub(crate) fn unfinished(&self) -> Trouble {
         let directory = &self.directory;
         let name = self.names.iter().find_map(|name| name.rsplit_once(".part."));
         Trouble::failed(match name {
@@ -252,7 +284,7 @@ impl Plan {
     }
 
     /// The first alone, and then the others, some at a time.
-    pub(super) fn delete(&self) -> anyhow::Result<()> {
+    pub(crate) fn delete(&self) -> anyhow::Result<()> {
         let Some((first, rest)) = self.names.split_first() else { return Ok(()) };
         self.aws.run(async {
             self.store.delete(first).await?;

@@ -7,6 +7,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::args;
+use crate::classic;
 use crate::exit::Exit;
 use crate::report;
 
@@ -17,10 +18,10 @@ pub(crate) struct Completions {
     shell: Shell,
 }
 
-/// Print the manual page, or write one for each verb into a directory
+/// Print the manual page, or write one for each verb and each classic command into a directory
 #[derive(Debug, clap::Args)]
 pub(crate) struct Man {
-    /// Where the pages go: baler.1, baler-bundle.1 and so on
+    /// Where the pages go: baler.1, baler-bundle.1, ec2-bundle-vol.1 and so on
     directory: Option<PathBuf>,
 }
 
@@ -37,8 +38,14 @@ impl Man {
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
         let command = args::Args::command();
         match self.directory {
-            Some(directory) => clap_mangen::generate_to(command, &directory)
-                .with_context(|| format!("writing manual pages into `{}`", directory.display()))?,
+            Some(directory) => {
+                let writing = || format!("writing manual pages into `{}`", directory.display());
+                clap_mangen::generate_to(command, &directory).with_context(writing)?;
+                for old in classic::COMMANDS {
+                    clap_mangen::generate_to(classic::help::as_clap(old), &directory)
+                        .with_context(writing)?;
+                }
+            }
             None => {
                 let mut text = Vec::new();
                 clap_mangen::Man::new(command)

@@ -107,6 +107,26 @@ pub(crate) struct VolumeArgs {
     /// [default: the source's, else acl,user_xattr]
     #[arg(long, value_name = "NAMES", help_heading = "Disk")]
     pub(crate) mount_options: Option<MountOptions>,
+
+    #[arg(skip)]
+    pub(crate) classic: Classic,
+}
+
+/// What only the classic `ec2-bundle-vol` can say of a root tree.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Classic {
+    /// Replace `/etc/fstab` with the one that it wrote, for i386 or for other machines.
+    pub(crate) fstab: Option<ClassicFstab>,
+    /// Keep the `/etc/fstab` that is replaced as `/etc/fstab.old`.
+    pub(crate) keeps_old_fstab: bool,
+    /// Replace GRUB 0.97's menu with this file.
+    pub(crate) menu: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClassicFstab {
+    I386,
+    Default,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -1,6 +1,7 @@
 //! Files that the image has otherwise than the source: what names the disk that they are on.
 
 use std::io::{self, Read};
+use std::path::Path;
 
 use anyhow::Context;
 use baler_ext4::{FileData, Files, Kind, Meta, NodeId, Options, Tree};
@@ -9,6 +10,7 @@ use baler_volume::lint::resolve;
 use baler_volume::{TreeFiles, Walk, grub};
 
 use super::Request;
+use super::args::ClassicFstab;
 use super::boot::Choice;
 use crate::exit::Trouble;
 use crate::report::Console;
@@ -27,6 +29,12 @@ pub(crate) fn apply(
 ) -> anyhow::Result<NewRoot> {
     let root = new_root(options, boot);
     edit_fstab(request, &root, old_fs, walk, console)?;
+    if let Some(path) = &request.args.classic.menu {
+        let menu = read_text(path, "GRUB menu")?;
+        for path in [&b"boot/grub/menu.lst"[..], b"boot/grub/grub.conf"] {
+            put(walk, path, menu.clone().into_bytes(), 0o644, request.now)?;
+        }
+    }
     if boot.is_grub2() {
         configure_grub(request, options, walk, console)?;
     }
@@ -56,15 +64,14 @@ fn edit_fstab(
     let args = request.args;
     let old = read(walk, PATH).unwrap_or_default();
     let text = if let Some(path) = &args.fstab {
-        let doing = || Trouble::failed(format!("reading the fstab `{}`", path.display()));
-        let mut text = String::new();
-        let file = crate::interrupt::open_waiting(path).with_context(doing)?;
-        file.take(MAX_TEXT).read_to_string(&mut text).with_context(doing)?;
-        text
+        read_text(path, "fstab")?
+    } else if let Some(variant) = args.classic.fstab {
+        classic_fstab(variant, root)
     } else if args.generate_fstab {
         fstab::generate(root)
     } else if args.fix_fstab || old_fs.is_some_and(|fs_type| !fs_type.starts_with("ext")) {
-        let old = String::from_utf8(old).context("repairing /etc/fstab, which is not UTF-8")?;
+        let old =
+            String::from_utf8(old.clone()).context("repairing /etc/fstab, which is not UTF-8")?;
         let (text, changes) = fstab::fix(&old, root);
         for change in changes {
             let what = match &change.new {
@@ -77,7 +84,34 @@ fn edit_fstab(
     } else {
         return Ok(());
     };
+    if args.classic.keeps_old_fstab && !old.is_empty() {
+        put(walk, b"etc/fstab.old", old, 0o644, request.now)?;
+    }
     put(walk, PATH, text.into_bytes(), 0o644, request.now)
+}
+
+fn read_text(path: &Path, what: &str) -> anyhow::Result<String> {
+    let doing = || Trouble::failed(format!("reading the {what} `{}`", path.display()));
+    let mut text = String::new();
+    let file = crate::interrupt::open_waiting(path).with_context(doing)?;
+    file.take(MAX_TEXT).read_to_string(&mut text).with_context(doing)?;
+    Ok(text)
+}
+
+/// What `ec2-bundle-vol --generate-fstab` wrote, but for the root: its name and type are those that it has.
+fn classic_fstab(variant: ClassicFstab, root: &NewRoot) -> String {
+    let (first, fs_type) = (&root.name, root.fs_type);
+    let rest = match variant {
+        ClassicFstab::I386 => {
+            "/dev/sda2 /mnt ext3 defaults,nofail 0 0\n/dev/sda3 swap swap defaults,nofail 0 0\n"
+        }
+        ClassicFstab::Default => {
+            "/dev/sdb /mnt ext3 defaults,nofail 0 0\nnone /dev/pts devpts gid=5,mode=620 0 0\n"
+        }
+    };
+    format!(
+        "{first} / {fs_type} defaults 1 1\n{rest}none /proc proc defaults 0 0\nnone /sys sysfs defaults 0 0\n"
+    )
 }
 
 /// GRUB 2 in a tree without a configuration gets one.

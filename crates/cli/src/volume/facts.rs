@@ -67,6 +67,10 @@ impl Facts {
         Facts { usage: Some(plan.usage()), stored, ..self }
     }
 
+    pub(crate) fn division(&self) -> &'static str {
+        self.division
+    }
+
     /// Where the file system begins, and its length.
     pub(crate) fn root_place(&self) -> (u64, u64) {
         (self.start, self.options.len)

@@ -252,6 +252,12 @@ impl Bucket {
         self.send("PutBucketEncryption", request.send()).await.map(|_| ())
     }
 
+    /// Deletes it; it has to be empty.
+    pub async fn delete(&self) -> Result<(), Error> {
+        let request = self.client.delete_bucket().bucket(&self.name);
+        self.send("DeleteBucket", request.send()).await.map(|_| ())
+    }
+
     /// Whether it keeps what is deleted, or did so once; `None` if it does not let itself be looked at.
     pub async fn is_versioned(&self) -> Option<bool> {
         let request = self.client.get_bucket_versioning().bucket(&self.name);

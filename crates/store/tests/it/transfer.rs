@@ -22,7 +22,7 @@ async fn upload(store: Arc<dyn Store>, count: u8) -> (Result<(), baler_store::Er
         store,
         4,
         None,
-        Arc::new(move |event| seen.lock().expect("no panic").push(event)),
+        Arc::new(move |_: &str, event| seen.lock().expect("no panic").push(event)),
     );
     let mut result = Ok(());
     for (name, data, put) in (0..count).map(object) {

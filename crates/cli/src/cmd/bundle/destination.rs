@@ -9,6 +9,7 @@ use baler_bundle::{
     DirectorySink, PartSink, SealedPart, bundle_files, is_bundle_file, manifest_filename,
 };
 use baler_ec2::Registration;
+use baler_manifest::Part;
 use baler_store::{Location, Store};
 
 use crate::ami;
@@ -24,22 +25,22 @@ use crate::space;
 use crate::target::TargetArgs;
 
 /// A place for a bundle, found.
-pub(super) enum Destination {
+pub(crate) enum Destination {
     Directory(PathBuf),
     S3(Box<InS3>),
 }
 
-pub(super) struct InS3 {
-    pub(super) aws: Arc<Aws>,
-    pub(super) place: Location,
+pub(crate) struct InS3 {
+    pub(crate) aws: Arc<Aws>,
+    pub(crate) place: Location,
     /// `None` in a dry run for which the bucket would have to be made.
-    pub(super) remote: Option<Remote>,
+    pub(crate) remote: Option<Remote>,
     target: TargetArgs,
 }
 
 impl Destination {
     /// Finds the place; a bucket is looked for, and whether EC2 could read from it.
-    pub(super) fn open(
+    pub(crate) fn open(
         place: Place,
         target: &TargetArgs,
         args: &AwsArgs,
@@ -60,14 +61,14 @@ impl Destination {
     }
 
     /// The region of the bucket.
-    pub(super) fn region(&self) -> Option<&str> {
+    pub(crate) fn region(&self) -> Option<&str> {
         match self {
             Destination::S3(s3) => Some(s3.remote.as_ref()?.bucket.region()),
             Destination::Directory(_) => None,
         }
     }
 
-    pub(super) fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> Place {
         match self {
             Destination::Directory(path) => Place::Path(path.clone()),
             Destination::S3(s3) => Place::S3(s3.place.clone()),
@@ -75,7 +76,7 @@ impl Destination {
     }
 
     /// The manifest's place, as EC2 takes it.
-    pub(super) fn location(&self, name: &str) -> String {
+    pub(crate) fn location(&self, name: &str) -> String {
         match self.place() {
             Place::S3(place) => place.join(&manifest_filename(name)).path(),
             Place::Path(path) => path.display().to_string(),
@@ -83,7 +84,7 @@ impl Destination {
     }
 
     /// The account that the credentials are of.
-    pub(super) fn account(&self, console: &Console) -> anyhow::Result<Option<String>> {
+    pub(crate) fn account(&self, console: &Console) -> anyhow::Result<Option<String>> {
         let Destination::S3(s3) = self else { return Ok(None) };
         let account = s3.aws.account()?;
         if let Some(account) = &account {
@@ -93,7 +94,7 @@ impl Destination {
     }
 
     /// Refuses a name that an AMI has, before anything is sent.
-    pub(super) fn check_ami(
+    pub(crate) fn check_ami(
         &self,
         registration: &Registration,
         console: &Console,
@@ -115,7 +116,7 @@ impl Destination {
     }
 
     /// Refuses what is in the way, before anything is read or made.
-    pub(super) fn check(&self, name: &str, image: &Path, overwrite: bool) -> anyhow::Result<()> {
+    pub(crate) fn check(&self, name: &str, image: &Path, overwrite: bool) -> anyhow::Result<()> {
         let found = match self {
             Destination::Directory(path) => {
                 // A directory that is not there is made later, or that says what is wrong with it.
@@ -144,7 +145,7 @@ impl Destination {
     }
 
     /// Makes the directory if it is not there; whether it was made.
-    pub(super) fn make(&self) -> anyhow::Result<bool> {
+    pub(crate) fn make(&self) -> anyhow::Result<bool> {
         match self {
             Destination::Directory(path) => output::make_directory(path),
             Destination::S3(_) => Ok(false),
@@ -152,7 +153,7 @@ impl Destination {
     }
 
     /// Removes the directory that was made, if nothing came into it.
-    pub(super) fn unmake(&self) {
+    pub(crate) fn unmake(&self) {
         if let Destination::Directory(path) = self {
             // As far as it can be undone: a directory that is not empty stays.
             let _ = fs::remove_dir(path);
@@ -160,7 +161,7 @@ impl Destination {
     }
 
     /// Whether there is room.
-    pub(super) fn check_space(
+    pub(crate) fn check_space(
         &self,
         input: &mut Input,
         level: baler_bundle::Level,
@@ -172,7 +173,7 @@ impl Destination {
         }
     }
 
-    pub(super) fn sink(&self, name: &str, overwrite: bool) -> anyhow::Result<Sink> {
+    pub(crate) fn sink(&self, name: &str, overwrite: bool) -> anyhow::Result<Sink> {
         match self {
             Destination::Directory(path) => {
                 let sink = DirectorySink::create(path, name, overwrite).map_err(in_the_way)?;
@@ -218,7 +219,7 @@ fn is_denied(error: &anyhow::Error) -> bool {
 }
 
 /// What takes the parts, and at last the manifest.
-pub(super) enum Sink {
+pub(crate) enum Sink {
     Directory(DirectorySink),
     S3 { sink: RemoteSink, place: Location },
 }
@@ -233,8 +234,16 @@ impl PartSink for Sink {
 }
 
 impl Sink {
+    /// Gives the parts the names that fit their count, where names can still be changed.
+    pub(crate) fn renumber(&mut self, parts: &mut [Part]) -> std::io::Result<()> {
+        match self {
+            Sink::Directory(sink) => sink.renumber(parts),
+            Sink::S3 { .. } => Ok(()),
+        }
+    }
+
     /// Completes the bundle; gives the manifest's place.
-    pub(super) fn commit(
+    pub(crate) fn commit(
         self,
         name: &str,
         manifest: String,
@@ -262,7 +271,7 @@ impl Sink {
     }
 
     /// Takes back what was sent of a bundle that came to nothing.
-    pub(super) fn abandon(self, name: &str, console: &Console) {
+    pub(crate) fn abandon(self, name: &str, console: &Console) {
         if let Sink::S3 { mut sink, place, .. } = self {
             if sink.is_untouched() {
                 return;

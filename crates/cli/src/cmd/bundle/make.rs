@@ -21,40 +21,40 @@ use crate::report::{self, Console, size};
 use crate::volume::{self, Request, args::VolumeArgs};
 
 /// What will be done; made once from what was typed.
-pub(super) struct Plan {
-    pub(super) image: PathBuf,
-    pub(super) volume: VolumeArgs,
-    pub(super) destination: Destination,
-    pub(super) overwrite: bool,
-    pub(super) level: Level,
-    pub(super) jobs: usize,
-    pub(super) mtime: u64,
+pub(crate) struct Plan {
+    pub(crate) image: PathBuf,
+    pub(crate) volume: VolumeArgs,
+    pub(crate) destination: Destination,
+    pub(crate) overwrite: bool,
+    pub(crate) level: Level,
+    pub(crate) jobs: usize,
+    pub(crate) mtime: u64,
     /// `None` while there is none: one is made when it is certain that it will be used.
-    pub(super) user: Option<UserKey>,
-    pub(super) ec2: PublicKey,
-    pub(super) ec2_name: String,
+    pub(crate) user: Option<UserKey>,
+    pub(crate) ec2: PublicKey,
+    pub(crate) ec2_name: String,
     /// What the manifest says, but for what comes of the work.
-    pub(super) manifest: Contents,
-    pub(super) register: Option<Register>,
+    pub(crate) manifest: Contents,
+    pub(crate) register: Option<Register>,
 }
 
 /// The AMI that the bundle becomes.
-pub(super) struct Register {
-    pub(super) name: AmiName,
-    pub(super) ami: AmiArgs,
+pub(crate) struct Register {
+    pub(crate) name: AmiName,
+    pub(crate) ami: AmiArgs,
     /// What the image's first bytes say, once they have been looked at.
-    pub(super) layout: Option<Virtualization>,
+    pub(crate) layout: Option<Virtualization>,
     /// What EC2 will be asked for, once all of it is known.
-    pub(super) registration: Option<Registration>,
+    pub(crate) registration: Option<Registration>,
 }
 
 impl Plan {
     /// Refuses what is in the way, before anything is read or made.
-    pub(super) fn check(&self) -> anyhow::Result<()> {
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
         self.destination.check(&self.manifest.name, &self.image, self.overwrite)
     }
 
-    pub(super) fn open(
+    pub(crate) fn open(
         &self,
         len: Option<u64>,
         never: Vec<PathBuf>,
@@ -71,7 +71,7 @@ impl Plan {
     }
 
     /// Makes sure, as far as can be seen, that what will be bundled can be registered.
-    pub(super) fn prepare(&mut self, input: &mut Input, console: &Console) -> anyhow::Result<()> {
+    pub(crate) fn prepare(&mut self, input: &mut Input, console: &Console) -> anyhow::Result<()> {
         if let Some(register) = &mut self.register {
             if register.ami.virtualization.is_none() {
                 register.layout =
@@ -87,7 +87,7 @@ impl Plan {
         Ok(())
     }
 
-    pub(super) fn make(&mut self, mut input: Input, console: &Console) -> anyhow::Result<Made> {
+    pub(crate) fn make(&mut self, mut input: Input, console: &Console) -> anyhow::Result<Made> {
         self.destination.check_space(&mut input, self.level, console)?;
         let user = match self.user.take() {
             Some(user) => user.key,
@@ -155,9 +155,10 @@ impl Plan {
         };
         let doing =
             || format!("bundling `{}` into `{}`", self.image.display(), self.destination.place());
-        let packed =
-            pack(&mut image, &options, &mut Interruptible(sink), &on_event).with_context(doing)?;
+        let mut packed = pack(&mut image, &options, &mut Interruptible(&mut *sink), &on_event)
+            .with_context(doing)?;
         drop(progress);
+        sink.renumber(&mut packed.parts).with_context(doing)?;
         let changed = outcome.map_or(Ok(0), |outcome| outcome.tell(console))?;
 
         let mut contents = self.manifest.clone();
@@ -175,7 +176,7 @@ impl Plan {
         Ok((manifest, packed, changed))
     }
 
-    pub(super) fn print(&self, input: &mut Input, json: bool) -> anyhow::Result<Exit> {
+    pub(crate) fn print(&self, input: &mut Input, json: bool) -> anyhow::Result<Exit> {
         let volume = match input {
             Input::Volume(volume) => Some((volume.text(), volume.json())),
             _ => None,
@@ -227,16 +228,16 @@ impl Plan {
 }
 
 /// A bundle that was made.
-pub(super) struct Made {
-    place: Place,
-    packed: Packed,
+pub(crate) struct Made {
+    pub(crate) place: Place,
+    pub(crate) packed: Packed,
     user: PrivateKey,
     /// How many files were not read as they were seen.
     changed: usize,
     ami: Option<AmiId>,
 }
 
-pub(super) fn tell(plan: &Plan, made: &Made, json: bool) -> anyhow::Result<()> {
+pub(crate) fn tell(plan: &Plan, made: &Made, json: bool) -> anyhow::Result<()> {
     let Made { place, packed, user, changed, ami } = made;
     if !json {
         report::place(place)?;

@@ -89,7 +89,7 @@ impl ManifestArgs {
         wants_region: bool,
         console: &Console,
     ) -> anyhow::Result<Option<Option<String>>> {
-        let Some(metadata) = connect().await? else { return Ok(None) };
+        let Some(metadata) = machine::metadata().await? else { return Ok(None) };
         let mut region = None;
         if let Some(identity) = metadata.identity().await? {
             if wants_account {
@@ -211,22 +211,4 @@ impl ManifestArgs {
 fn inherited(console: &Console, what: &str, value: String) -> String {
     console.note(&format!("from the instance's metadata: {what} {}", report::plain(&value)));
     value
-}
-
-/// The instance's metadata, unless there is none or the environment says to leave it alone.
-async fn connect() -> anyhow::Result<Option<Metadata>> {
-    let is_set = |name| std::env::var(name).is_ok_and(|value| value.eq_ignore_ascii_case("true"));
-    if is_set("AWS_EC2_METADATA_DISABLED") {
-        return Ok(None);
-    }
-    let endpoint =
-        std::env::var("AWS_EC2_METADATA_SERVICE_ENDPOINT").ok().filter(|url| !url.is_empty());
-    let endpoint = match endpoint {
-        Some(url) => url
-            .parse()
-            .with_context(|| Trouble::usage("reading AWS_EC2_METADATA_SERVICE_ENDPOINT"))?,
-        None => Metadata::default_endpoint(),
-    };
-    let allow_v1 = !is_set("AWS_EC2_METADATA_V1_DISABLED");
-    Ok(Metadata::connect(&endpoint, Metadata::BUDGET, allow_v1).await?)
 }

@@ -14,16 +14,16 @@ use crate::report::Progress;
 
 /// A copy that the service makes.
 #[derive(Clone)]
-pub(super) struct Within {
-    pub(super) from: Arc<dyn Store>,
-    pub(super) to: Arc<dyn Store>,
-    pub(super) acl: Acl,
-    pub(super) overwrite: bool,
+pub(crate) struct Within {
+    pub(crate) from: Arc<dyn Store>,
+    pub(crate) to: Arc<dyn Store>,
+    pub(crate) acl: Acl,
+    pub(crate) overwrite: bool,
 }
 
 impl Within {
     /// Copies the parts, some at a time. Nothing is changed before all of them are seen in the source, as they should be.
-    pub(super) async fn copy(
+    pub(crate) async fn copy(
         self,
         contents: &Contents,
         old: Option<&str>,

@@ -1,0 +1,79 @@
+//! `baler install-links`: the classic commands' names, as links to baler.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use serde_json::json;
+
+use crate::classic;
+use crate::exit::{Exit, Trouble};
+use crate::report::{self, Console};
+
+/// Make links to baler that are called as the old tools were: ec2-bundle-vol, ec2-upload-bundle and the others
+///
+/// `baler help classic` lists them. Links of an earlier installation are replaced; other files of these names are not.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The directory, such as /usr/local/bin
+    directory: PathBuf,
+
+    /// Replace other files of these names too
+    #[arg(long, short)]
+    force: bool,
+
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    pub(crate) fn run(self, console: &Console) -> anyhow::Result<Exit> {
+        let own = std::env::current_exe().context("looking for baler itself")?;
+        let own = own.canonicalize().context("looking for baler itself")?;
+        if !self.directory.is_dir() {
+            let what = format!("`{}` is no directory", self.directory.display());
+            return Err(Trouble::usage(what)
+                .hint("name one that is there, such as /usr/local/bin")
+                .into());
+        }
+        let names = || classic::COMMANDS.iter().flat_map(|command| command.names());
+        let paths: Vec<_> = names().map(|name| self.directory.join(name)).collect();
+        // Nothing is done if not all of it can be.
+        for path in paths.iter().filter(|_| !self.force) {
+            let is_own = path.canonicalize().is_ok_and(|found| found == own);
+            let is_link = path.symlink_metadata().is_ok_and(|found| found.is_symlink());
+            let leads_to_baler =
+                fs::read_link(path).is_ok_and(|to| to.file_name() == own.file_name());
+            if path.symlink_metadata().is_ok() && !(is_link && (is_own || leads_to_baler)) {
+                let what = format!("`{}` exists, and is no link to baler", path.display());
+                return Err(Trouble::failed(what)
+                    .hint("pass --force to replace it, or name another directory")
+                    .into());
+            }
+        }
+        for path in &paths {
+            let making = || format!("making the link `{}`", path.display());
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let new = self.directory.join(format!(".{name}.{}.partial", std::process::id()));
+            symlink(&own, &new).with_context(making)?;
+            fs::rename(&new, path)
+                .inspect_err(|_| drop(fs::remove_file(&new)))
+                .with_context(making)?;
+        }
+        console.note(&format!(
+            "made {} to `{}`",
+            report::count(paths.len(), "link"),
+            own.display()
+        ));
+        match self.json {
+            true => {
+                let paths: Vec<_> = paths.iter().map(|path| path.to_string_lossy()).collect();
+                report::json(&json!({ "links": paths, "target": own.to_string_lossy() }))?;
+            }
+            false => paths.iter().try_for_each(|path| report::path(path))?,
+        }
+        Ok(Exit::Done)
+    }
+}
