@@ -15,7 +15,8 @@ use crate::report::Console;
 
 /// Bundle machine images for EC2: encrypted parts and a signed manifest, made, checked and opened again.
 ///
-/// Results go to standard output, messages and progress to standard error.
+/// Results go to standard output, messages and progress to standard error. The commands of the Amazon EC2 AMI tools work
+/// too, under their own names: see `baler help classic`.
 #[derive(Debug, Parser)]
 #[command(name = "baler", version, after_help = exit::HELP, propagate_version = true)]
 pub(crate) struct Args {

@@ -6,7 +6,7 @@ mod bundle_vol;
 mod check;
 mod delete;
 mod download;
-mod fail;
+pub(crate) mod fail;
 pub(crate) mod help;
 mod kernels;
 mod migrate;

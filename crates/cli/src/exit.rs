@@ -27,9 +27,7 @@ Exit codes:
   2    wrong usage
   3    does not verify: a signature, a digest or the bundle's structure is wrong
   4    the service refused
-  130  interrupted
-
-The commands of the Amazon EC2 AMI tools work too: see `baler help classic`.";
+  130  interrupted";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
@@ -129,7 +127,9 @@ pub(crate) fn told(error: &anyhow::Error) -> (String, Option<String>) {
 
 /// Whether S3, or the way to it, is at fault.
 pub(crate) fn is_of_s3(error: &anyhow::Error) -> bool {
+    let is_refused = |trouble: &Trouble| trouble.exit == Exit::Refused;
     answer_in(error).is_some_and(|answer| answer.is_of_s3)
+        || error.downcast_ref::<Trouble>().is_some_and(is_refused)
 }
 
 /// What a service, or the way to it, has said.

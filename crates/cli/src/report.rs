@@ -127,7 +127,7 @@ impl Console {
     }
 
     pub(crate) fn hint(&self, hint: &str) {
-        self.line("hint: ", hint);
+        self.line("hint: ", &crate::classic::fail::hint_for(self.name, hint));
     }
 
     /// Whether each step is told.

@@ -259,7 +259,6 @@ fn check_values(contents: &Contents) -> Result<(), WriteError> {
     // An id or a code: one word. A text: one line.
     let word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     let line = |text: &str| text.trim() == text && !text.chars().any(char::is_control);
-    let architecture = |text: &str| matches!(text, "i386" | "x86_64" | "arm64");
     let mut values: Vec<(&'static str, &str, bool)> = Vec::new();
     for (element, text) in [
         ("bundler/name", &contents.bundler.name),
@@ -268,7 +267,7 @@ fn check_values(contents: &Contents) -> Result<(), WriteError> {
     ] {
         values.push((element, text, line(text)));
     }
-    values.push(("architecture", &contents.architecture, architecture(&contents.architecture)));
+    values.push(("architecture", &contents.architecture, word(&contents.architecture)));
     for (element, text) in
         [("kernel_id", &contents.kernel_id), ("ramdisk_id", &contents.ramdisk_id)]
     {

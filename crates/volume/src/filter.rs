@@ -19,7 +19,7 @@ mod packages;
 mod patterns;
 
 pub(crate) use patterns::Scope;
-pub use patterns::{PatternError, Patterns, stands_for_something};
+pub use patterns::{PatternError, Patterns};
 
 use content::Searcher;
 use packages::Packages;

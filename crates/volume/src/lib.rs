@@ -34,7 +34,7 @@ mod tool;
 
 pub use chain::{Chain, ChainError, Loader};
 pub use disk::{Bytes, DiskImage, Piece};
-pub use filter::{Filter, PatternError, Patterns, Secret, stands_for_something};
+pub use filter::{Filter, PatternError, Patterns, Secret};
 pub use layout::{Boot, Layout, LayoutError, Length};
 pub use mounts::{Holds, Mount, Mounts};
 pub use probe::{ExtProbe, Probe};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use baler_bundle::Level;
 use baler_ec2::Metadata;
-use baler_manifest::{AccountId, BlockDeviceMapping, Bundler, Contents, ImageType};
+use baler_manifest::{AccountId, BlockDeviceMapping, Bundler, Contents, ImageType, check_draft};
 
 use super::check;
 use super::fail::{Code, Failure, Usage};
@@ -204,6 +204,8 @@ pub(super) fn plan(
     manifest: Contents,
     destination: &Path,
 ) -> anyhow::Result<Plan> {
+    check_draft(&manifest)
+        .context(Failure::new(Code::Other, "the manifest could not be written"))?;
     let path = |long| options.os(long).map(PathBuf::from);
     let args = KeyArgs { key: path("privatekey"), cert: path("cert"), passphrase_file: None };
     let user = args.private_key(&session.console)?;

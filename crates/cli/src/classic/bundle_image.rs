@@ -7,7 +7,7 @@ use baler_image::Image;
 
 use super::bundle;
 use super::check;
-use super::fail::Usage;
+use super::fail::{Code, Failure, Usage};
 use super::options::{Options, Spec, value};
 use super::session::{Session, require};
 use super::{COMMON, Command};
@@ -49,10 +49,22 @@ fn run(session: &Session, options: Options) -> anyhow::Result<()> {
     let contents = bundle::contents(&options, &name, architecture)?;
     let input = open(session, &image)?;
     let is_large_allowed = options.has("no-size-checks");
-    input::check_size(input.len(), &image, is_large_allowed)?;
+    check_size(input.len(), &image, is_large_allowed)?;
     let plan =
         bundle::plan(session, &options, &image, VolumeArgs::default(), contents, &destination)?;
     bundle::make(session, plan, Input::File(input), &[], || Ok(()))
+}
+
+/// Refuses an image that EC2 would refuse.
+fn check_size(len: u64, image: &Path, is_large_allowed: bool) -> anyhow::Result<()> {
+    let what = match len {
+        0 => "has 0 bytes: there is nothing to bundle",
+        len if len > input::MAX_IMAGE && !is_large_allowed => {
+            "has more than 10 GiB, which is the most that EC2 takes"
+        }
+        _ => return Ok(()),
+    };
+    Err(Failure::new(Code::Other, format!("the image `{}` {what}", image.display())).into())
 }
 
 /// The image, as its bytes are.

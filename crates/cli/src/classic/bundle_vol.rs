@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use baler_volume::{Change, Reason, stands_for_something};
+use baler_volume::{Change, Reason};
 
 use super::bundle;
 use super::bundle_image;
@@ -423,8 +423,8 @@ fn pattern(long: &str, item: &OsStr, root: &Path) -> anyhow::Result<String> {
     if root.join(text).symlink_metadata().is_ok() {
         return Ok(format!("/{}", escaped(text)));
     }
-    let is_pattern = text.contains(['*', '?', '[', '{']);
-    match is_pattern && stands_for_something(root, text) {
+    // A pattern may stand for nothing: an empty directory is none to fail for.
+    match text.contains(['*', '?', '[', '{']) {
         true => Ok(format!("/{text}")),
         false => Err(wrong("there is nothing of that name in the volume").into()),
     }

@@ -10,7 +10,10 @@ pub(super) fn file(value: &OsStr) -> Result<(), String> {
     match Path::new(value).metadata() {
         Ok(found) if found.is_dir() => Err("it is a directory, not a file".to_owned()),
         Ok(_) => Ok(()),
-        Err(error) => Err(format!("there is no such file ({error})")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err("there is no such file".to_owned())
+        }
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -19,7 +22,10 @@ pub(super) fn directory(value: &OsStr) -> Result<(), String> {
     match Path::new(value).metadata() {
         Ok(found) if found.is_dir() => Ok(()),
         Ok(_) => Err("it is not a directory".to_owned()),
-        Err(error) => Err(format!("there is no such directory ({error})")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err("there is no such directory".to_owned())
+        }
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! How a classic command ends: its codes.
 
+use std::ffi::OsStr;
 use std::fmt;
 
 use crate::exit;
@@ -82,19 +83,33 @@ pub(super) fn tell(tool: &str, error: &anyhow::Error) -> u8 {
         return 0;
     }
     if let Some(Usage(text)) = error.downcast_ref::<Usage>() {
-        say(text);
+        text.lines().for_each(say);
         say(&format!("Try '{tool} --help'"));
         return Code::Failed as u8;
     }
     let (message, hint) = exit::told(error);
     say(&format!("ERROR: {message}"));
     if let Some(hint) = hint {
-        say(&format!("hint: {hint}"));
+        say(&format!("hint: {}", hint_for(tool, &hint)));
     }
     match error.downcast_ref::<Failure>() {
         Some(failure) => failure.code as u8,
         None if exit::is_of_s3(error) => Code::S3 as u8,
         None => Code::Other as u8,
+    }
+}
+
+/// A hint as it can be followed: `baler` has options that the old tools never had.
+pub(crate) fn hint_for(tool: &str, hint: &str) -> String {
+    let Some(command) = super::find(OsStr::new(tool)) else { return hint.to_owned() };
+    let mut words = hint.split(|c: char| c != '-' && !c.is_ascii_alphanumeric());
+    let is_foreign = words.any(|word| {
+        let long = word.strip_prefix("--").filter(|long| !long.is_empty());
+        long.is_some_and(|long| command.specs().all(|spec| spec.long != long))
+    });
+    match is_foreign {
+        true => format!("in `{}`, which does the same: {hint}", command.new),
+        false => hint.to_owned(),
     }
 }
 

@@ -57,7 +57,10 @@ fn run(session: &Session, options: Options) -> anyhow::Result<()> {
     let place = s3::place(&options, "bucket")?;
     let bundle = local_bundle(&options, "directory")?;
     let region = Region::of(&options)?;
-    if let (Some(region), None) = (&given(&options, "region"), given(&options, "location")) {
+    let is_derived = given(&options, "location").is_none() && given(&options, "region").is_some();
+    if let Some(region) =
+        region.wanted.as_ref().filter(|region| is_derived && **region != s3::DEFAULT_REGION)
+    {
         say(&format!("No location specified, setting location to conform with region: {region}"));
     }
     check_name(session, &place)?;

@@ -1,7 +1,5 @@
 //! What is named by patterns: left out, or kept whatever else says that it is left out.
 
-use std::path::Path;
-
 use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
 
 /// Patterns of paths in the tree, as the shell's: `*` and `?` stop at a `/`, `**` does not.
@@ -158,31 +156,6 @@ fn literal_directory(pattern: &str) -> Option<Vec<u8>> {
     let names = directory.split('/').filter(|name| !name.is_empty());
     let names: Vec<_> = names.take_while(is_literal).collect();
     (!names.is_empty()).then(|| names.join("/").into_bytes())
-}
-
-/// Whether a pattern stands for anything, going down from the directory before its first special character.
-pub fn stands_for_something(root: &Path, pattern: &str) -> bool {
-    let glob = GlobBuilder::new(pattern).literal_separator(true).build();
-    let Ok(glob) = glob.map(|glob| glob.compile_matcher()) else { return false };
-    let plain: Vec<_> =
-        pattern.split('/').take_while(|part| !part.contains(['*', '?', '[', '{'])).collect();
-    let depth = pattern.split('/').count();
-    let mut left = vec![(plain.join("/"), plain.len())];
-    while let Some((path, level)) = left.pop() {
-        let Ok(entries) = std::fs::read_dir(root.join(&path)) else { continue };
-        for entry in entries.flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let path = if path.is_empty() { name } else { format!("{path}/{name}") };
-            if glob.is_match(&path) {
-                return true;
-            }
-            let goes_on = level + 1 < depth || pattern.contains("**");
-            if goes_on && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                left.push((path, level + 1));
-            }
-        }
-    }
-    false
 }
 
 #[cfg(test)]
