@@ -9,11 +9,12 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::interrupt::Waiting;
+use crate::interrupt::{self, Waiting};
 use crate::place::Place;
 use anyhow::Context;
 use bytesize::ByteSize;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// How often a line tells the progress where there is no terminal.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -77,6 +78,56 @@ fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
 /// Prints a result as JSON, on one line.
 pub(crate) fn json(value: &serde_json::Value) -> anyhow::Result<()> {
     result(&format!("{value}\n"))
+}
+
+/// What came of a question.
+pub(crate) enum Answer {
+    Line(String),
+    /// Standard input is at its end.
+    Nobody,
+    Timeout,
+}
+
+/// Asks on standard output, without a new line, and reads a line from standard input.
+pub(crate) fn ask(question: &str, patience: Duration) -> anyhow::Result<Answer> {
+    result(question)?;
+    // Not through a buffer, which would take what the next question is answered with.
+    let stdin = io::stdin();
+    let deadline = Instant::now() + patience;
+    let mut line = Vec::new();
+    loop {
+        interrupt::check().context("waiting for an answer")?;
+        if Instant::now() >= deadline {
+            return Ok(Answer::Timeout);
+        }
+        let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
+        let look = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+        match poll(&mut fds, Some(&look)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => continue,
+            Ok(_) => {}
+            Err(errno) => return Err(io::Error::from(errno)).context("waiting for an answer"),
+        }
+        let mut byte = [0];
+        match rustix::io::read(&stdin, &mut byte) {
+            Ok(0) if line.is_empty() => return Ok(Answer::Nobody),
+            Ok(0) => break,
+            Ok(_) if byte[0] == b'\n' => break,
+            Ok(_) => line.push(byte[0]),
+            Err(errno) => return Err(io::Error::from(errno)).context("reading the answer"),
+        }
+    }
+    Ok(Answer::Line(String::from_utf8_lossy(&line).trim().to_owned()))
+}
+
+/// Prints a line on standard error.
+pub(crate) fn say(line: &str) {
+    // Where it is closed there is nobody to tell.
+    let _ = writeln!(io::stderr(), "{}", plain(line));
+}
+
+/// Whether somebody sees what is said.
+pub(crate) fn is_seen() -> bool {
+    io::stderr().is_terminal()
 }
 
 /// Standard error.
@@ -156,7 +207,7 @@ impl Console {
                 self.note(&format!("{error}; trying again in {seconds:.1} s ({next} of {most})"));
             }
             Retries::Lines => {
-                let _ = writeln!(io::stderr(), "{}", plain(&error.to_string()));
+                say(&error.to_string());
                 // Where standard output is closed, the work goes on all the same.
                 let _ = result(&format!("Retrying in {seconds:.0}s ...\n"));
             }

@@ -11,13 +11,14 @@ use baler_volume::{Change, Reason};
 use super::bundle;
 use super::bundle_image;
 use super::check;
-use super::fail::{Code, Failure, Usage, say};
+use super::fail::{Code, Failure, Usage};
 use super::options::{Options, Spec, Takes, anything, flag, value};
 use super::session::{Session, require};
 use super::{COMMON, Command};
 use crate::cmd::image;
 use crate::input::Input;
 use crate::machine;
+use crate::report::say;
 use crate::volume::args::{Classic, ClassicFstab, FilterArg, PartitionArg, VolumeArgs};
 use crate::volume::{self, Request, Volume};
 

@@ -3,7 +3,7 @@
 use anyhow::Context;
 
 use super::check;
-use super::fail::{Code, Failure, Usage, say};
+use super::fail::{Code, Failure, Usage};
 use super::options::{Options, Spec, flag, value};
 use super::prompt::{self, Answer};
 use super::s3::{self, Region};
@@ -11,6 +11,7 @@ use super::session::{Session, given, require};
 use super::unbundle::local_bundle;
 use super::{COMMON, Command};
 use crate::cmd::remove::Plan;
+use crate::report::say;
 
 pub(super) static COMMAND: Command = Command {
     name: "ec2-delete-bundle",

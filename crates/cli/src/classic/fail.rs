@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::exit;
 use crate::interrupt;
+use crate::report::say;
 
 /// The old exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,11 +112,4 @@ pub(crate) fn hint_for(tool: &str, hint: &str) -> String {
         true => format!("in `{}`, which does the same: {hint}", command.new),
         false => hint.to_owned(),
     }
-}
-
-/// Prints a line on standard error.
-pub(super) fn say(line: &str) {
-    use std::io::Write;
-    // Where it is closed there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "{}", crate::report::plain(line));
 }

@@ -1,7 +1,7 @@
 //! What the classic commands say of themselves, and the table of what `baler` has in their place.
 
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgAction};
+use clap::{Arg, ArgAction, Command as Page};
 
 use super::options::{Spec, Takes};
 use super::{COMMANDS, Command};
@@ -17,9 +17,9 @@ pub(super) fn long(command: &'static Command) -> String {
 }
 
 /// The command as the crate that makes help and manual pages knows commands.
-pub(crate) fn as_clap(command: &'static Command) -> clap::Command {
+pub(crate) fn as_clap(command: &'static Command) -> Page {
     let usage = format!("{} {}", command.name, command.usage);
-    let mut page = clap::Command::new(command.name)
+    let mut page = Page::new(command.name)
         .about(command.about)
         .override_usage(usage.trim_end().to_owned())
         .disable_help_flag(true)

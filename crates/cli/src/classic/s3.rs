@@ -8,10 +8,11 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use baler_store::Location;
 
 use super::check;
-use super::fail::{Usage, say};
+use super::fail::Usage;
 use super::options::{Options, Spec, Takes, anything, flag, value};
 use super::session::{Session, given};
 use crate::aws::{self, Aws, AwsArgs};
+use crate::report::say;
 
 /// Whose objects they are.
 pub(super) const CREDENTIALS: &[Spec] = &[

@@ -1,11 +1,11 @@
 //! What all classic commands begin and end with.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
 
-use super::fail::{self, Usage, say};
+use super::fail::{self, Usage};
 use super::options::Options;
 use super::{COMMON, Command, help};
+use crate::report::say;
 use crate::report::{self, Console};
 use crate::{interrupt, machine};
 
@@ -58,7 +58,7 @@ fn attempt(command: &'static Command, args: Vec<OsString>) -> anyhow::Result<()>
     if options.has("version") {
         return report::result(&format!("{tool} {TOOLS} {MANIFESTS}\n\n{}\n", made_by()));
     }
-    let is_quiet = !options.has("debug") && !std::io::stderr().is_terminal();
+    let is_quiet = !options.has("debug") && !report::is_seen();
     let debug = options.has("debug");
     let console = Console::classic(tool, is_quiet, debug, options.has("retry"));
     let session = Session { tool, console, batch: options.has("batch") };

@@ -9,7 +9,7 @@ use baler_store::{Acl, Kind, Location, Put, Upload, sha1_of};
 use bytes::Bytes;
 
 use super::check;
-use super::fail::{Code, Failure, Usage, say};
+use super::fail::{Code, Failure, Usage};
 use super::options::{Options, Spec, Takes, flag, value};
 use super::s3::{self, Region};
 use super::session::{Session, given, require};
@@ -18,6 +18,7 @@ use super::{COMMON, Command};
 use crate::aws::{Aws, Remote};
 use crate::bundle::{Bundle, IN_FLIGHT, common_start};
 use crate::exit::Trouble;
+use crate::report::say;
 use crate::{interrupt, machine};
 
 pub(super) static COMMAND: Command = Command {

@@ -11,7 +11,7 @@ use crate::classic;
 use crate::exit::{Exit, Trouble};
 use crate::report::{self, Console};
 
-/// Make links to baler that are called as the old tools were: ec2-bundle-vol, ec2-upload-bundle and the others
+/// Make links to baler that are called as the old tools were
 ///
 /// `baler help classic` lists them. Links of an earlier installation are replaced; other files of these names are not.
 #[derive(Debug, clap::Args)]

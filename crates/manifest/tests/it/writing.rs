@@ -98,7 +98,7 @@ fn what_is_refused() {
     check(|c| c.name = "a/b".into(), "the bundle's name");
     check(|c| c.name = " a".into(), "`image/name` cannot be ` a`");
     check(|c| c.account = "12345".into(), "account");
-    check(|c| c.architecture = "vax".into(), "`architecture` cannot be `vax`");
+    check(|c| c.architecture = "x 86".into(), "`architecture` cannot be `x 86`");
     check(|c| c.kernel_id = Some(String::new()), "`kernel_id`");
     check(|c| c.ramdisk_id = Some("ari 1".into()), "`ramdisk_id`");
     check(|c| c.product_codes = vec!["a\nb".into()], "`product_code` cannot be `a\\nb`");

@@ -1,0 +1,232 @@
+//! What the classic commands make is what the old tools made, and what `baler` takes; and the reverse.
+
+use std::fs;
+
+use baler_manifest::{Manifest, PrivateKey};
+use baler_tests::fixture::{self, Fixture, element};
+use baler_tests::{ACCOUNT, Cloud, User, baler_binary, capture, image, need, run};
+
+/// The user's key with the rights that keys have; no warning is drawn then.
+fn own_key(user: &User, owner: &str) {
+    fs::copy(fixture::key(owner), user.path("key")).expect("a key");
+    run("chmod", ["600", user.path("key").to_str().expect("a path")]);
+}
+
+/// The archive in a bundle of one part, opened with programs that are not ours.
+fn archive(user: &User, manifest: &str, part: &str) -> Vec<u8> {
+    let manifest = Manifest::parse(manifest.as_bytes()).expect("a manifest");
+    let key = fs::read(user.path("key")).expect("the key");
+    let key = PrivateKey::from_bytes(&key, || None).expect("a key");
+    let opened = baler_manifest::open(manifest.contents(), &key, &mut getrandom::SysRng);
+    let (key, iv, _) = opened.expect("the bundle's key");
+    let hex = |bytes: &[u8; 16]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let line = format!(
+        "openssl aes-128-cbc -d -K {} -iv {} -in '{part}' | gzip -dc",
+        hex(key.bytes()),
+        hex(iv.bytes())
+    );
+    capture(user.command("sh").args(["-c", &line])).exits(0).stdout
+}
+
+/// Without what comes of keys, of time and of compression.
+fn normal(manifest: &str) -> String {
+    let own = [
+        "ec2_encrypted_key",
+        "user_encrypted_key",
+        "ec2_encrypted_iv",
+        "user_encrypted_iv",
+        "signature",
+        "bundled_size",
+    ];
+    let mut text = manifest.trim_end().to_owned();
+    for name in own {
+        let old = element(&text, name).expect("the element").to_owned();
+        assert!(!old.is_empty(), "{name}");
+        text = text.replacen(&old, "...", 1);
+    }
+    // The image's digest, because the archive has a time in it, and the part's.
+    for digest in fixture::elements(&text.clone(), "digest") {
+        assert_eq!(digest.len(), 40);
+        text = text.replacen(digest, "...", 1);
+    }
+    text
+}
+
+#[test]
+fn a_bundle_differs_from_the_old_tools_in_keys_times_and_compression_alone() {
+    if !need(&["openssl", "gzip", "sh"]) {
+        return;
+    }
+    let of = |folder: &str| *fixture::ALL.iter().find(|one| one.folder == folder).expect("it");
+    let mapped = [
+        "--kernel",
+        "aki-9800e5f1",
+        "--ramdisk",
+        "ari-a51cf9cc",
+        "--productcodes",
+        "774F4FF8",
+        "-B",
+        "ami=sda1,root=/dev/sda1,ephemeral0=sda2,swap=sda3",
+    ];
+    for (fixture, arch, more) in [
+        (of("classic-dense"), "x86_64", &[][..]),
+        (of("classic-holes"), "x86_64", &[]),
+        (of("classic-manyholes"), "i386", &[]),
+        (of("classic-mapping"), "i386", &mapped),
+    ] {
+        let Fixture { folder, name, owner, .. } = fixture;
+        let user = User::new();
+        own_key(&user, owner);
+        fs::write(user.path(fixture.image), fixture.image()).expect("an image");
+        let certificate = fixture::certificate(owner);
+        let certificate = certificate.to_str().expect("a path");
+        let args = ["ec2-bundle-image", "-k", "key", "-c", certificate, "-u", ACCOUNT, "-i"];
+        let rest = [fixture.image, "-p", name, "-d", ".", "-r", arch];
+        user.run([&args[..], &rest, more].concat()).exits(0).says_nothing();
+
+        let old = fs::read_to_string(fixture.manifest()).expect("the old manifest");
+        let new =
+            fs::read_to_string(user.path(format!("{name}.manifest.xml"))).expect("the new one");
+        assert_eq!(normal(&new), normal(&old), "{folder}");
+
+        let part = |directory: &str| format!("{directory}/{name}.part.0");
+        let old = archive(&user, &old, &part(fixture.directory().to_str().expect("a path")));
+        let new = archive(&user, &new, &part("."));
+        // All but the time and the checksum that it is in, and what tells where holes are: zeros that are stored are holes
+        // to us, and data to the old tool.
+        let fields = |archive: &[u8]| [&archive[..124], &archive[157..345]].concat();
+        assert_eq!(fields(&new), fields(&old), "{folder}");
+        assert_eq!(new.len() % 10240, 0, "{folder}");
+    }
+}
+
+#[test]
+fn what_the_old_names_make_the_new_verbs_take() {
+    let cloud = Cloud::with_buckets(&[("images", "us-east-1")]);
+    let user = &cloud.user;
+    own_key(user, "user");
+    let certificate = fixture::certificate("user");
+    let certificate = certificate.to_str().expect("a path");
+    let ec2 = cloud.aws.ec2_certificate();
+    let ec2 = ec2.to_str().expect("a path");
+    let noise = image::noise(11 << 20, 5);
+    image::write(&user.path("disk"), 12 << 20, &[(1080, &[0x53, 0xef]), (1 << 20, &noise)]);
+    fs::create_dir(user.path("old")).expect("a directory");
+    let keys = ["-k", "key", "-c", certificate, "-u", ACCOUNT, "--ec2cert", ec2];
+    let rest = ["-i", "disk", "-d", "old", "-r", "x86_64"];
+    cloud.run([&["ec2-bundle-image"][..], &keys, &rest].concat()).exits(0).says_nothing();
+    cloud.run(["verify", "--key", "key", "old/disk.manifest.xml"]).exits(0);
+    cloud.run(["copy", "old/disk.manifest.xml", "s3://images/a"]).exits(0);
+    let manifest = "s3://images/a/disk.manifest.xml";
+    let register = ["register", manifest, "--name", "old", "--key", "key", "--verify"];
+    let ami = cloud.run(register).exits(0).text();
+    image::assert_same(&cloud.launch(ami.trim()), &user.path("disk"));
+    cloud.run(["deregister", ami.trim(), "--delete-bundle", "--yes"]).exits(0);
+
+    // And the reverse, with the old commands on what `baler` made.
+    let bundle = ["bundle", "disk", "new", "--key", "key", "--account", ACCOUNT, "--ec2-cert", ec2];
+    cloud.run([&bundle[..], &["--name", "disk", "--arch", "x86_64"]].concat()).exits(0);
+    let upload = ["ec2-upload-bundle", "-b", "images/b", "-m", "new/disk.manifest.xml"];
+    cloud.run(upload).exits(0).prints("Manifest uploaded to: images/b/disk.manifest.xml\n");
+    fs::create_dir(user.path("back")).expect("a directory");
+    let download =
+        ["ec2-download-bundle", "-b", "images/b", "-k", "key", "-p", "disk", "-d", "back"];
+    cloud.run(download).exits(0);
+    let unbundle =
+        ["ec2-unbundle", "-k", "key", "-m", "back/disk.manifest.xml", "-s", "back", "-d", "back"];
+    cloud.run(unbundle).exits(0).says_nothing();
+    image::assert_same(&user.path("back/disk"), &user.path("disk"));
+    cloud.run(["verify", "--key", "key", "s3://images/b/disk.manifest.xml"]).exits(0);
+    cloud.run(["ec2-delete-bundle", "-b", "images/b", "-p", "disk", "-y"]).exits(0);
+    assert_eq!(cloud.run(["remove", "--prefix", "disk", "s3://images/b", "--yes"]).code, Some(1));
+}
+
+#[test]
+fn the_old_names_are_links_that_know_themselves() {
+    let user = User::new();
+    fs::create_dir(user.path("bin")).expect("a directory");
+    let links = user.run(["install-links", "bin"]).exits(0).text();
+    let names = user.list("bin");
+    assert_eq!(links.lines().count(), names.len());
+    assert!(names.len() >= 13 && names.contains(&"ec2-bundle-vol".to_owned()), "{names:?}");
+    for name in &names {
+        let path = user.path("bin").join(name);
+        assert_eq!(
+            path.canonicalize().expect("a link"),
+            baler_binary().canonicalize().expect("it")
+        );
+        capture(user.command(path).arg("--help")).exits(0).says_nothing().prints("Usage: ec2");
+        user.run([name.as_str(), "--help"]).exits(0).says_nothing().prints("Usage: ec2");
+    }
+    // Again is no error; what is not ours stays.
+    user.run(["install-links", "bin", "--json"]).exits(0).says("links to");
+    fs::remove_file(user.path("bin/ec2-unbundle")).expect("a link");
+    fs::write(user.path("bin/ec2-unbundle"), "#!/bin/sh\n").expect("a file");
+    user.run(["install-links", "bin"])
+        .exits(1)
+        .prints_nothing()
+        .says("is no link to baler")
+        .says("--force");
+    assert_eq!(fs::read(user.path("bin/ec2-unbundle")).expect("a file"), b"#!/bin/sh\n");
+    user.run(["install-links", "bin", "--force"]).exits(0);
+    assert!(user.path("bin/ec2-unbundle").is_symlink());
+    user.run(["install-links", "no"]).exits(2).says("is no directory");
+
+    // The pages, the table, and the table in the README.
+    fs::create_dir(user.path("man")).expect("a directory");
+    user.run(["man", "man"]).exits(0);
+    for name in names.iter().filter(|name| user.path(format!("man/{name}.1")).exists()) {
+        assert!(
+            fs::read_to_string(user.path(format!("man/{name}.1"))).expect("a page").contains(".SH")
+        );
+    }
+    let pages = user.list("man").iter().filter(|page| page.starts_with("ec2")).count();
+    let table = user.run(["help", "classic"]).exits(0).says_nothing().text();
+    let commands = table.lines().filter(|line| line.starts_with("ec2-")).count();
+    assert_eq!(pages, names.len());
+    assert!(commands >= 13, "{table}");
+    let readme =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).expect("it");
+    let (_, rows) = table.split_once("\n\n").expect("an introduction");
+    assert!(readme.contains(rows), "README.md has another table than `baler help classic`");
+    user.run(["help", "ec2-bundle-vol"]).exits(0).prints("--no-filter");
+}
+
+#[test]
+fn debugging_tells_requests_and_no_secret() {
+    let cloud = Cloud::with_buckets(&[("images", "us-east-1")]);
+    let user = &cloud.user;
+    image::write(&user.path("disk"), 1 << 20, &[(0, b"x")]);
+    let token = "a-session-token-that-is-secret";
+    let secret = cloud.aws.secret_key().to_owned();
+    let check = |ran: &baler_tests::Ran| {
+        for word in
+            [secret.as_str(), token, "Signature=", "Credential=", "AWS4-HMAC", "not-the-secret"]
+        {
+            assert!(
+                !ran.stderr.contains(word) && !ran.text().contains(word),
+                "{word}: {}",
+                ran.stderr
+            );
+        }
+    };
+    let ran = capture(cloud.bundling("disk", "s3://images/a").arg("--debug")).exits(0);
+    check(&ran);
+    ran.says("baler: debug: PUT ").says("/images/a/disk.manifest.xml: 200, request ");
+    for args in [
+        &["images", "--debug"][..],
+        &["check", "s3://images/a", "--debug"],
+        &["verify", "--no-key", "s3://images/a/disk.manifest.xml", "--debug"],
+    ] {
+        let ran = cloud.run(args).exits(0).says("baler: debug: ");
+        check(&ran);
+    }
+    check(&capture(cloud.baler(["images", "--debug"]).env("AWS_SESSION_TOKEN", token)));
+    let wrong = ["ec2-delete-bundle", "-b", "images", "-p", "disk", "-y", "--debug"];
+    let typed = ["-a", cloud.aws.access_key(), "-s", "not-the-secret", "-t", token];
+    let ran = cloud.run([&wrong[..], &typed].concat()).exits(3);
+    check(&ran);
+    ran.says("ec2-delete-bundle: debug: ");
+    let quiet = capture(&mut cloud.bundling("disk", "s3://images/b")).exits(0);
+    quiet.does_not_say("debug");
+}
