@@ -50,7 +50,7 @@ case_classic-pv() {
     cp -a --reflink=auto "$root" "$machine"
     echo '/dev/vda / ext4 defaults 0 1' >"$machine/etc/fstab"
     install -m 755 "$STATIC" "$machine/usr/local/bin/baler"
-    run chroot "$machine" baler install-links /usr/local/bin
+    run chroot "$machine" /usr/local/bin/baler install-links /usr/local/bin
     # There is no sudo in it: this one is root already.
     install -m 755 /dev/stdin "$machine/usr/local/bin/sudo" <<<$'#!/bin/sh\nwhile [ "${1#-}" != "$1" ]; do shift; done\nexec "$@"'
     install -m 600 "$work/key.pem" "$machine/tmp/key.pem"

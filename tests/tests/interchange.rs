@@ -3,8 +3,9 @@
 use std::fs;
 
 use baler_manifest::{Manifest, PrivateKey};
+use baler_standin::{Fault, Rule};
 use baler_tests::fixture::{self, Fixture, element};
-use baler_tests::{ACCOUNT, Cloud, User, baler_binary, capture, image, need, run};
+use baler_tests::{ACCOUNT, Cloud, Started, User, baler_binary, capture, image, need, run};
 
 /// The user's key with the rights that keys have; no warning is drawn then.
 fn own_key(user: &User, owner: &str) {
@@ -229,4 +230,65 @@ fn debugging_tells_requests_and_no_secret() {
     ran.says("ec2-delete-bundle: debug: ");
     let quiet = capture(&mut cloud.bundling("disk", "s3://images/b")).exits(0);
     quiet.does_not_say("debug");
+}
+
+#[test]
+fn a_refusal_is_an_error_and_what_passes_is_tried_again() {
+    let cloud = Cloud::with_buckets(&[("images", "us-east-1")]);
+    let user = &cloud.user;
+    image::write(&user.path("disk"), 1 << 20, &[(0, b"x")]);
+    user.bundle("disk", "out", &[]).exits(0);
+    let upload = ["ec2-upload-bundle", "-b", "images/a", "-m", "out/disk.manifest.xml", "--batch"];
+    // The old tool took a refusal for success.
+    for action in ["s3:PutObjectAcl", "s3:PutObject"] {
+        cloud.aws.deny(&[action]).expect("the list of what is denied");
+        let ran = cloud.run(upload).exits(3).says("ERROR: ").says("AccessDenied").says(action);
+        assert!(!ran.text().contains("Uploaded"), "{}", ran.text());
+    }
+    cloud.aws.deny(&["s3:GetObject"]).expect("the list of what is denied");
+    fs::create_dir(user.path("down")).expect("a directory");
+    let key = fixture::key("user");
+    let download = ["ec2-download-bundle", "-b", "images/a", "-d", "down", "-k"];
+    cloud.run([&download[..], &[key.to_str().expect("a path"), "-p", "disk"]].concat()).exits(3);
+    assert_eq!(user.list("down"), [""; 0]);
+    cloud.aws.deny(&[]).expect("the list of what is denied");
+
+    let busy = || {
+        let fault = Fault::Status {
+            status: 503,
+            code: "SlowDown".to_owned(),
+            message: "Reduce your request rate.".to_owned(),
+            headers: Vec::new(),
+            body: None,
+        };
+        cloud.aws.faults(vec![Rule::new(fault).operation("PutObject")]);
+    };
+    busy();
+    let ran = cloud.run([&upload[..], &["--retry"]].concat()).exits(0);
+    ran.says("SlowDown: Reduce your request rate.")
+        .prints("Retrying in ")
+        .prints("Bundle upload completed.\n");
+    cloud.run(["remove", "--prefix", "disk", "s3://images/a", "--yes"]).exits(0);
+    busy();
+    let ran = cloud.run(upload).exits(0).says_nothing();
+    assert!(!ran.text().contains("Retrying"), "{}", ran.text());
+}
+
+#[test]
+fn interrupted_is_255_and_said() {
+    let cloud = Cloud::with_buckets(&[("images", "us-east-1")]);
+    let user = &cloud.user;
+    image::write(&user.path("disk"), 1 << 20, &[(0, b"x")]);
+    user.bundle("disk", "out", &[]).exits(0);
+    cloud.run(["copy", "out/disk.manifest.xml", "s3://images/a"]).exits(0);
+    let mut command = cloud.baler(["ec2-delete-bundle", "-b", "images/a", "-p", "disk"]);
+    let mut started = Started::new(command.stdin(std::process::Stdio::piped()));
+    let stdin = started.child.stdin.take();
+    // It waits for an answer, and nobody gives one.
+    started.wait_until_it_catches(2);
+    started.signal("INT");
+    let ran = started.finish().exits(255).says("ec2-delete-bundle interrupted.\n");
+    drop(stdin);
+    assert!(!ran.text().contains("Deleted"), "{}", ran.text());
+    cloud.run(["verify", "--no-key", "s3://images/a/disk.manifest.xml"]).exits(0);
 }

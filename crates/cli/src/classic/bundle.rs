@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use baler_bundle::Level;
 use baler_ec2::Metadata;
-use baler_manifest::{AccountId, BlockDeviceMapping, Bundler, Contents, ImageType, check_draft};
+use baler_manifest::{
+    AccountId, BlockDeviceMapping, Bundler, Contents, Ec2Key, ImageType, check_draft,
+};
 
 use super::check;
 use super::fail::{Code, Failure, Usage};
@@ -214,7 +216,7 @@ pub(super) fn plan(
     {
         session.console.warn("the certificate does not belong to the private key; the bundle opens with the private key");
     }
-    let (ec2, ec2_name) = keys::ec2_key(path("ec2cert"), None)?;
+    let (ec2, ec2_name) = keys::ec2_key(path("ec2cert").or_else(installed_certificate), None)?;
     Ok(Plan {
         image: source.to_owned(),
         volume,
@@ -229,6 +231,17 @@ pub(super) fn plan(
         manifest,
         register: None,
     })
+}
+
+/// The certificate in the old tools' own directory, where it is that of another cloud: AWS's are built in, and chosen by
+/// the region.
+fn installed_certificate() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|home| !home.is_empty());
+    let home = set("EC2_AMITOOL_HOME").or_else(|| set("EC2_HOME"))?;
+    let path = Path::new(&home).join("etc/ec2/amitools/cert-ec2.pem");
+    let key = keys::read_certificate(&path).ok()?;
+    let own = [Ec2Key::Commercial, Ec2Key::GovCloud, Ec2Key::China].map(Ec2Key::public_key);
+    (!own.contains(&key)).then_some(path)
 }
 
 /// Makes the bundle and says so, line for line as it always was.

@@ -93,6 +93,8 @@ pub(super) fn place(options: &Options, long: &str) -> anyhow::Result<Location> {
 pub(super) struct Region {
     /// `None`: wherever it is, or is made by default.
     pub(super) wanted: Option<String>,
+    /// Where a new bucket is made then.
+    default: String,
     endpoint: Option<String>,
 }
 
@@ -127,12 +129,12 @@ impl Region {
             }
             (None, None) => None,
         };
-        Ok(Region { wanted, endpoint })
+        Ok(Region { wanted, default: default_region(), endpoint })
     }
 
     /// Where a new bucket is made.
     pub(super) fn for_new(&self) -> &str {
-        self.wanted.as_deref().unwrap_or(DEFAULT_REGION)
+        self.wanted.as_deref().unwrap_or(&self.default)
     }
 
     /// Whether a bucket that is in `found` will do.
@@ -140,6 +142,13 @@ impl Region {
         // us-east-1 was the default, which scripts pass for «wherever it is».
         self.wanted.as_deref().is_none_or(|wanted| wanted == found || wanted == DEFAULT_REGION)
     }
+}
+
+/// As ever, unless the environment is that of another partition, where us-east-1 is not to be found.
+fn default_region() -> String {
+    let set = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| std::env::var(name).ok());
+    let is_elsewhere = |region: &String| baler_store::partition(region) != "aws";
+    set.filter(is_elsewhere).unwrap_or_else(|| DEFAULT_REGION.to_owned())
 }
 
 /// The region of one of AWS's own addresses of S3; `None` for another service.

@@ -30,8 +30,13 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, console: &Console) -> anyhow::Result<Exit> {
-        let own = std::env::current_exe().context("looking for baler itself")?;
-        let own = own.canonicalize().context("looking for baler itself")?;
+        let typed = || std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+        // Without /proc, as in a bare chroot, it is known only as it was typed.
+        let own = std::env::current_exe().or_else(|_| typed().canonicalize());
+        let own = own.and_then(|own| own.canonicalize());
+        let own = own.context(
+            Trouble::failed("looking for baler itself").hint("call it by its whole path"),
+        )?;
         if !self.directory.is_dir() {
             let what = format!("`{}` is no directory", self.directory.display());
             return Err(Trouble::usage(what)

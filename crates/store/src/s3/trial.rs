@@ -95,14 +95,18 @@ impl Connection {
             return trials;
         }
         if note(PUT_ACL, retry.run(|| store.grant(&name, acl)).await) && acl == Acl::AwsExecRead {
-            let seen = retry.run(|| store.ec2_can_read(&name)).await.and_then(|can| match can {
-                true => Ok(()),
-                false => {
+            match retry.run(|| store.ec2_can_read(&name)).await {
+                Ok(false) => {
                     let reason = "the service took the ACL, and shows none that lets EC2 read";
-                    Err(Error::new("GetObjectAcl", store.address(&name), Kind::Refused, reason))
+                    let error =
+                        Error::new("GetObjectAcl", store.address(&name), Kind::NoAcls, reason);
+                    // Not to be allowed to look is one thing; to see that EC2 cannot read another.
+                    note(Need { required: true, ..GET_ACL }, Err(error));
                 }
-            });
-            note(GET_ACL, seen);
+                seen => {
+                    note(GET_ACL, seen.map(|_| ()));
+                }
+            }
         }
         let read =
             retry.run(|| store.get(&name, None, 64)).await.and_then(|read| match read == data {
