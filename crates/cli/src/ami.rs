@@ -203,7 +203,7 @@ impl AmiArgs {
         let name = &registration.name;
         let registered = ec2.register(registration, &tell).await;
         let registered = registered
-            .with_context(|| format!("registering `{}` as `{name}`", registration.location))?;
+            .with_context(|| format!("registering `{}` as `{name}`", registration.source))?;
         let region = ec2.region();
         match &registered {
             Registered::New(ami) => {

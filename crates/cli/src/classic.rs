@@ -1,5 +1,6 @@
 //! The commands that Baler replaces, under their own names: what scripts type, read and branch on stays as it was.
 
+mod api;
 mod bundle;
 mod bundle_image;
 mod bundle_vol;
@@ -27,6 +28,7 @@ use session::Session;
 /// A command of the old tools.
 pub(crate) struct Command {
     pub(crate) name: &'static str,
+    pub(crate) tools: Tools,
     /// Other names that it had.
     pub(crate) aliases: &'static [&'static str],
     pub(crate) about: &'static str,
@@ -38,6 +40,33 @@ pub(crate) struct Command {
     /// What is different from the old tool.
     pub(crate) notes: &'static str,
     run: fn(&Session, Options) -> anyhow::Result<()>,
+}
+
+/// The two sets of tools, which have habits of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tools {
+    /// Those for bundles: `ec2-bundle-vol` and others.
+    Ami,
+    /// Those for EC2, as far as they are for images: `ec2-register` and others.
+    Api,
+}
+
+impl Tools {
+    /// What every command of them takes.
+    fn common(self) -> &'static [Spec] {
+        match self {
+            Tools::Ami => COMMON,
+            Tools::Api => api::COMMON,
+        }
+    }
+
+    /// The exit code where the AMI tools have this one: the API tools know only one for all that fails.
+    fn code(self, code: u8) -> u8 {
+        match self {
+            Tools::Ami => code,
+            Tools::Api => code.min(1),
+        }
+    }
 }
 
 /// What all of the AMI tools take.
@@ -59,6 +88,10 @@ pub(crate) static COMMANDS: &[&Command] = &[
     &unbundle::COMMAND,
     &migrate::MANIFEST,
     &migrate::BUNDLE,
+    &api::REGISTER,
+    &api::DEREGISTER,
+    &api::DESCRIBE,
+    &api::MODIFY,
 ];
 
 impl Command {

@@ -1,7 +1,7 @@
 //! Images as EC2 describes them.
 
 use crate::error::{Error, ErrorKind};
-use crate::names::{AmiId, AmiName};
+use crate::names::{AmiId, AmiName, ImageId};
 use crate::query::Form;
 use crate::xml::Element;
 use crate::{Ec2, Event};
@@ -32,6 +32,8 @@ pub struct Image {
     pub state_reason: Option<String>,
     /// The account of its owner.
     pub owner: Option<String>,
+    /// What AWS calls that account, if it has a name for it: `amazon` and others.
+    pub owner_alias: Option<String>,
     /// `machine`, `kernel` or `ramdisk`.
     pub image_type: Option<String>,
     /// `x86_64` and others.
@@ -60,6 +62,10 @@ pub struct Image {
     pub imds_support: Option<String>,
     /// `legacy-bios`, `uefi` or `uefi-preferred`.
     pub boot_mode: Option<String>,
+    /// `windows`, and nothing for all others.
+    pub platform: Option<String>,
+    /// `xen` and others.
+    pub hypervisor: Option<String>,
     /// What is billed: `Linux/UNIX` and others.
     pub platform_details: Option<String>,
     /// The image of which this is a copy.
@@ -98,6 +104,8 @@ pub enum ImageVolume {
         size: Option<u64>,
         /// `gp3` and others.
         volume_type: Option<String>,
+        /// How many operations a second it is made for.
+        iops: Option<u64>,
         /// Whether it is encrypted.
         encrypted: bool,
         /// Whether it ends with its instance.
@@ -141,6 +149,7 @@ impl Image {
             state: item.string("imageState"),
             state_reason: reason.and_then(|r| r.string("message").or_else(|| r.string("code"))),
             owner: item.string("imageOwnerId"),
+            owner_alias: item.string("imageOwnerAlias"),
             image_type: item.string("imageType"),
             architecture: item.string("architecture"),
             virtualization_type: item.string("virtualizationType"),
@@ -155,6 +164,8 @@ impl Image {
             sriov: item.string("sriovNetSupport"),
             imds_support: item.string("imdsSupport"),
             boot_mode: item.string("bootMode"),
+            platform: item.string("platform"),
+            hypervisor: item.string("hypervisor"),
             platform_details: item.string("platformDetails"),
             source_image: item.string("sourceImageId"),
             source_region: item.string("sourceImageRegion"),
@@ -183,6 +194,7 @@ impl ImageMapping {
                 snapshot: ebs.string("snapshotId"),
                 size: ebs.text("volumeSize").and_then(|size| size.parse().ok()),
                 volume_type: ebs.string("volumeType"),
+                iops: ebs.text("iops").and_then(|iops| iops.parse().ok()),
                 encrypted: ebs.flag("encrypted"),
                 delete_on_termination: ebs.flag("deleteOnTermination"),
             },
@@ -198,8 +210,10 @@ impl ImageMapping {
 pub struct Query {
     /// Whose: accounts, `self`, `amazon` and others of EC2's words. Without any: all that the caller may launch.
     pub owners: Vec<String>,
+    /// Who may launch them: accounts, `self` for those that were shared with the caller by name, `all` for public ones.
+    pub executable_by: Vec<String>,
     /// Only these. One that does not exist is an error.
-    pub ids: Vec<AmiId>,
+    pub ids: Vec<ImageId>,
     /// Filters by EC2's names for them (`root-device-type`, `manifest-location`, `name`), each with the values of which
     /// one must fit. `*` and `?` stand for any characters.
     pub filters: Vec<(String, Vec<String>)>,
@@ -218,7 +232,7 @@ impl Query {
     /// One image.
     pub fn id(ami: &AmiId) -> Self {
         Self {
-            ids: vec![ami.clone()],
+            ids: vec![ami.clone().into()],
             include_disabled: true,
             include_deprecated: true,
             ..Self::default()
@@ -234,6 +248,7 @@ impl Query {
     fn form(&self) -> Form {
         let mut form = Form::new(ACTION)
             .with_list("Owner", &self.owners)
+            .with_list("ExecutableBy", &self.executable_by)
             .with_list("ImageId", &self.ids)
             .with_some("IncludeDisabled", self.include_disabled.then_some(true))
             .with_some("IncludeDeprecated", self.include_deprecated.then_some(true))

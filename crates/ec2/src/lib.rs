@@ -60,9 +60,9 @@ pub use event::Event;
 pub use image::{Image, ImageMapping, ImageVolume, Query};
 pub use metadata::{Identity, Metadata, MetadataError};
 pub use names::{
-    AccountId, AmiId, AmiName, DeviceName, KernelId, Location, Mapping, NameError, OrganizationArn,
-    OrganizationalUnitArn, RamdiskId, RegionName, SnapshotId, Volume,
+    AccountId, AmiId, AmiName, DeviceName, EbsVolume, ImageId, KernelId, Location, Mapping,
+    NameError, OrganizationArn, OrganizationalUnitArn, RamdiskId, RegionName, SnapshotId, Volume,
 };
 pub use query::{Ec2, Timing};
-pub use register::{BootMode, Registered, Registration, Virtualization};
+pub use register::{BootMode, Registered, Registration, Source, Virtualization};
 pub use share::Permission;

@@ -7,9 +7,11 @@ use std::fmt;
 use std::str::FromStr;
 
 mod device;
+mod ebs;
 mod mapping;
 
 pub use device::DeviceName;
+pub use ebs::EbsVolume;
 pub use mapping::{Mapping, Volume};
 
 /// A text that is not what it should be: says the rule, and what was probably meant.
@@ -78,6 +80,10 @@ checked_text! {
     AmiId, |text| identifier("an AMI id", "ami", text)
 }
 checked_text! {
+    /// The identifier of an image of any kind: an AMI's, a kernel's (`aki-…`) or a RAM disk's (`ari-…`).
+    ImageId, image_id
+}
+checked_text! {
     /// The identifier of a snapshot, such as `snap-0123456789abcdef0`.
     SnapshotId, |text| identifier("a snapshot id", "snap", text)
 }
@@ -143,6 +149,17 @@ fn identifier(what: &'static str, prefix: &str, text: &str) -> Result<String, Na
     let near = text.trim().to_ascii_lowercase();
     let error = NameError::new(what, text, rule);
     Err(if fits(&near) { error.suggest(near) } else { error })
+}
+
+fn image_id(text: &str) -> Result<String, NameError> {
+    let prefix = ["aki", "ari"].into_iter().find(|prefix| text.starts_with(prefix));
+    identifier("an image id", prefix.unwrap_or("ami"), text)
+}
+
+impl From<AmiId> for ImageId {
+    fn from(ami: AmiId) -> Self {
+        Self(ami.0)
+    }
 }
 
 fn account(text: &str) -> Result<String, NameError> {

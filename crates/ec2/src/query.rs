@@ -180,7 +180,8 @@ impl Ec2 {
         &self.endpoint
     }
 
-    pub(crate) fn timing(&self) -> &Timing {
+    /// How long things may take.
+    pub fn timing(&self) -> &Timing {
         &self.timing
     }
 

@@ -1,12 +1,15 @@
-//! A bundle becomes an AMI.
+//! A bundle, or a snapshot, becomes an AMI.
 
+use std::fmt;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind};
 use crate::image::{Image, Query};
-use crate::names::{AmiId, AmiName, DeviceName, KernelId, Location, Mapping, RamdiskId, Volume};
+use crate::names::{
+    AmiId, AmiName, DeviceName, EbsVolume, KernelId, Location, Mapping, RamdiskId, Volume,
+};
 use crate::query::{Form, Patience};
 use crate::xml::Element;
 use crate::{Ec2, Event};
@@ -57,14 +60,52 @@ impl BootMode {
     }
 }
 
+/// What an AMI is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A bundle in S3: where its manifest is.
+    Manifest(Location),
+    /// EBS volumes. The one behind the root device has a snapshot.
+    Volumes(Vec<EbsVolume>),
+}
+
+impl Source {
+    fn manifest(&self) -> Option<&Location> {
+        match self {
+            Self::Manifest(location) => Some(location),
+            Self::Volumes(_) => None,
+        }
+    }
+
+    fn volumes(&self) -> &[EbsVolume] {
+        match self {
+            Self::Manifest(_) => &[],
+            Self::Volumes(volumes) => volumes,
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Manifest(location) => location.fmt(f),
+            Self::Volumes(volumes) => {
+                let snapshots = volumes.iter().filter_map(|volume| volume.snapshot.as_ref());
+                let snapshots: Vec<_> = snapshots.map(|snapshot| snapshot.as_str()).collect();
+                f.write_str(&snapshots.join(", "))
+            }
+        }
+    }
+}
+
 /// What is to be registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Registration {
     /// The AMI's name. An account has it once in a region.
     pub name: AmiName,
-    /// Where the manifest is.
-    pub location: Location,
+    /// What it is made from.
+    pub source: Source,
     /// What the AMI is for: 255 characters at most.
     pub description: Option<String>,
     /// `x86_64` and others; the manifest's without it.
@@ -77,7 +118,7 @@ pub struct Registration {
     pub ramdisk: Option<RamdiskId>,
     /// The root device; the manifest's without it.
     pub root_device: Option<DeviceName>,
-    /// Instance store volumes behind devices, besides those of the manifest.
+    /// Instance store volumes behind devices, besides what the source has.
     pub mappings: Vec<Mapping>,
     /// Whether the image has a driver for ENA. Only for HVM.
     pub ena: bool,
@@ -96,7 +137,7 @@ pub struct Registration {
 pub enum Registered {
     /// It was registered now.
     New(AmiId),
-    /// It was there before, with the same name and manifest. Nothing was changed.
+    /// It was there before, with the same name and manifest or root snapshot. Nothing was changed.
     Already(AmiId),
 }
 
@@ -110,11 +151,26 @@ impl Registered {
 }
 
 impl Registration {
-    /// A registration with nothing but what there has to be.
+    /// A registration of a bundle with nothing but what there has to be.
     pub fn new(name: AmiName, location: Location, virtualization: Virtualization) -> Self {
+        Self::of(name, Source::Manifest(location), virtualization)
+    }
+
+    /// A registration of EBS volumes with nothing but what there has to be: which of them is the root, and its snapshot.
+    pub fn of_volumes(
+        name: AmiName,
+        root: DeviceName,
+        volumes: Vec<EbsVolume>,
+        virtualization: Virtualization,
+    ) -> Self {
+        let of = Self::of(name, Source::Volumes(volumes), virtualization);
+        Self { root_device: Some(root), ..of }
+    }
+
+    fn of(name: AmiName, source: Source, virtualization: Virtualization) -> Self {
         Self {
             name,
-            location,
+            source,
             description: None,
             architecture: None,
             virtualization,
@@ -147,7 +203,12 @@ impl Registration {
         if !is_hvm && (self.ena || self.sriov) {
             return refused("enhanced networking is for HVM images only".to_owned());
         }
-        let devices = self.mappings.iter().map(|mapping| &mapping.device);
+        if let (Source::Volumes(_), None) = (&self.source, self.root_volume()) {
+            let root = self.root_device.as_ref().map_or("none", DeviceName::as_str);
+            return refused(format!("the root device is `{root}`, and no snapshot is behind it"));
+        }
+        let volumes = self.source.volumes().iter().map(|volume| &volume.device);
+        let devices = self.mappings.iter().map(|mapping| &mapping.device).chain(volumes);
         for device in devices.clone().chain(&self.root_device) {
             device.check(self.virtualization).or_else(|error| refused(error.to_string()))?;
         }
@@ -175,7 +236,7 @@ impl Registration {
         let hvm_only = |yes: bool, value: &'static str| yes.then_some(value);
         let mut form = Form::new(ACTION)
             .with("Name", &self.name)
-            .with("ImageLocation", &self.location)
+            .with_some("ImageLocation", self.source.manifest())
             .with_some("Description", self.description.as_ref())
             .with_some("Architecture", self.architecture.as_ref())
             .with("VirtualizationType", self.virtualization.as_str())
@@ -187,15 +248,48 @@ impl Registration {
             .with_some("ImdsSupport", self.imds_v2.then_some("v2.0"))
             .with_some("BootMode", self.boot_mode.map(BootMode::as_str))
             .with_tags(&self.tags);
-        for (n, mapping) in (1..).zip(&self.mappings) {
-            let prefix = format!("BlockDeviceMapping.{n}");
+        let mut prefixes = (1..).map(|n: usize| format!("BlockDeviceMapping.{n}"));
+        // The prefixes come second: what comes first is asked first, and ends it.
+        for (mapping, prefix) in self.mappings.iter().zip(prefixes.by_ref()) {
             form.push(format!("{prefix}.DeviceName"), &mapping.device);
             match mapping.volume {
                 Volume::Ephemeral(_) => form.push(format!("{prefix}.VirtualName"), mapping.volume),
                 Volume::NoDevice => form.push(format!("{prefix}.NoDevice"), ""),
             }
         }
+        for (volume, prefix) in self.source.volumes().iter().zip(prefixes) {
+            form = form
+                .with(format!("{prefix}.DeviceName"), &volume.device)
+                .with_some(&format!("{prefix}.Ebs.SnapshotId"), volume.snapshot.as_ref())
+                .with_some(&format!("{prefix}.Ebs.VolumeSize"), volume.size)
+                .with(format!("{prefix}.Ebs.DeleteOnTermination"), volume.delete_on_termination)
+                .with_some(&format!("{prefix}.Ebs.VolumeType"), volume.volume_type.as_ref())
+                .with_some(&format!("{prefix}.Ebs.Iops"), volume.iops);
+        }
         form
+    }
+
+    /// The volume that the machine starts from, if it is one with a snapshot.
+    fn root_volume(&self) -> Option<&EbsVolume> {
+        let root = self.root_device.as_ref()?;
+        let volumes = self.source.volumes().iter();
+        volumes
+            .filter(|volume| volume.snapshot.is_some())
+            .find(|volume| volume.device.short() == root.short())
+    }
+
+    /// Whether an image is made from the same.
+    fn is_source_of(&self, image: &Image) -> bool {
+        match &self.source {
+            Source::Manifest(location) => {
+                let there = image.location.as_deref().unwrap_or_default();
+                there.trim_start_matches('/') == location.as_str()
+            }
+            Source::Volumes(_) => {
+                let root = self.root_volume().and_then(|volume| volume.snapshot.as_ref());
+                root.is_some_and(|root| image.snapshots().any(|there| there == root.as_str()))
+            }
+        }
     }
 
     /// Whether an image that has the name is the one that is wanted.
@@ -204,8 +298,7 @@ impl Registration {
             let message = format!("the name `{}` is taken by `{}`, no AMI", self.name, image.id);
             return Err(Error::new(ACTION, ErrorKind::Refused, message));
         };
-        let same = |there: &str| there.trim_start_matches('/') == self.location.as_str();
-        if image.location.as_deref().is_some_and(same) {
+        if self.is_source_of(&image) {
             return Ok(ami);
         }
         let place = match &image.location {
@@ -219,11 +312,11 @@ impl Registration {
 }
 
 impl Ec2 {
-    /// Registers a bundle, or finds that it is registered.
+    /// Registers a bundle or volumes, or finds that they are registered.
     ///
     /// The name is looked up first. After an answer that was lost it is looked up again, and only if it is not there the
     /// request is sent again; so there is never a second AMI, and an interrupted run can simply be repeated. An image
-    /// of the name with another manifest is [`ErrorKind::NameTaken`].
+    /// of the name that is made from something else is [`ErrorKind::NameTaken`].
     pub async fn register(
         &self,
         wanted: &Registration,

@@ -10,12 +10,13 @@ use super::check;
 use super::fail::{Code, Failure, Usage};
 use super::options::{Options, Spec, value};
 use super::session::{Session, require};
-use super::{COMMON, Command};
+use super::{COMMON, Command, Tools};
 use crate::input::{self, Input};
 use crate::volume::args::VolumeArgs;
 
 pub(super) static COMMAND: Command = Command {
     name: "ec2-bundle-image",
+    tools: Tools::Ami,
     aliases: &[],
     about: "Bundle a disk image: compress, encrypt and split it, and sign the manifest",
     usage: "-c PATH -k PATH -u ACCOUNT -i PATH [OPTIONS]",

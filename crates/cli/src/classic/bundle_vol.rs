@@ -14,7 +14,7 @@ use super::check;
 use super::fail::{Code, Failure, Usage};
 use super::options::{Options, Spec, Takes, anything, flag, value};
 use super::session::{Session, require};
-use super::{COMMON, Command};
+use super::{COMMON, Command, Tools};
 use crate::cmd::image;
 use crate::input::Input;
 use crate::machine;
@@ -24,6 +24,7 @@ use crate::volume::{self, Request, Volume};
 
 pub(super) static COMMAND: Command = Command {
     name: "ec2-bundle-vol",
+    tools: Tools::Ami,
     aliases: &[],
     about: "Bundle the machine that runs, or a root that is mounted: make an image of it, and a bundle of that",
     usage: "-c PATH -k PATH -u ACCOUNT [OPTIONS]",

@@ -9,12 +9,13 @@ use super::prompt::{self, Answer};
 use super::s3::{self, Region};
 use super::session::{Session, given, require};
 use super::unbundle::local_bundle;
-use super::{COMMON, Command};
+use super::{COMMON, Command, Tools};
 use crate::cmd::remove::Plan;
 use crate::report::say;
 
 pub(super) static COMMAND: Command = Command {
     name: "ec2-delete-bundle",
+    tools: Tools::Ami,
     aliases: &[],
     about: "Delete a bundle from S3",
     usage: "-b BUCKET[/PREFIX] (-m PATH | -p PREFIX) [OPTIONS]",

@@ -13,7 +13,7 @@ use super::fail::Usage;
 use super::options::{Options, Spec, value};
 use super::s3::{self, Region};
 use super::session::{Session, require};
-use super::{COMMON, Command};
+use super::{COMMON, Command, Tools};
 use crate::bundle::Bundle;
 use crate::exit::Trouble;
 use crate::interrupt;
@@ -21,6 +21,7 @@ use crate::place::Place;
 
 pub(super) static COMMAND: Command = Command {
     name: "ec2-download-bundle",
+    tools: Tools::Ami,
     aliases: &[],
     about: "Download a bundle from S3",
     usage: "-b BUCKET[/PREFIX] -k PATH [OPTIONS]",

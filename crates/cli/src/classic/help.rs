@@ -4,22 +4,22 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command as Page};
 
 use super::options::{Spec, Takes};
-use super::{COMMANDS, Command};
+use super::{COMMANDS, Command, Tools};
 
 /// `--help`.
 pub(super) fn short(command: &'static Command) -> String {
-    as_clap(command).render_help().to_string()
+    as_clap(command, command.name).render_help().to_string()
 }
 
 /// `--manual`.
 pub(super) fn long(command: &'static Command) -> String {
-    format!("{}\n{}", as_clap(command).render_long_help(), table_of(command))
+    format!("{}\n{}", as_clap(command, command.name).render_long_help(), table_of(command))
 }
 
-/// The command as the crate that makes help and manual pages knows commands.
-pub(crate) fn as_clap(command: &'static Command) -> Page {
-    let usage = format!("{} {}", command.name, command.usage);
-    let mut page = Page::new(command.name)
+/// The command, under one of its names, as the crate that makes help and manual pages knows commands.
+pub(crate) fn as_clap(command: &'static Command, name: &'static str) -> Page {
+    let usage = format!("{name} {}", command.usage);
+    let mut page = Page::new(name)
         .about(command.about)
         .override_usage(usage.trim_end().to_owned())
         .disable_help_flag(true)
@@ -35,7 +35,7 @@ pub(crate) fn as_clap(command: &'static Command) -> Page {
 fn arg(spec: &'static Spec) -> Arg {
     let arg = Arg::new(spec.long).long(spec.long).help(spec.help);
     let arg = match spec.short {
-        Some(short) => arg.short(short),
+        Some(short) => arg.short(short).visible_short_aliases(spec.also),
         None => arg,
     };
     match spec.takes {
@@ -55,20 +55,27 @@ pub(crate) fn table() -> String {
     let mut text = "\
 The commands of the Amazon EC2 AMI tools, and those of the EC2 API tools that concern images, go on working under their
 own names: `baler install-links DIR` makes links to baler that are called like them, and `baler ec2-bundle-vol …` does
-the same as `ec2-bundle-vol …`. This is what baler itself has in their place.
+the same as `ec2-bundle-vol …`. This is what baler itself has in their place; `-` is nothing.
 "
     .to_owned();
     for command in COMMANDS {
         text += "\n";
         text += &table_of(command);
     }
+    text += "\nall of those for EC2\n";
+    text += &lines(Tools::Api.common().iter());
     text
 }
 
 fn table_of(command: &Command) -> String {
     let names: Vec<_> = command.names().collect();
-    let mut text = format!("{:<48}{}\n", names.join(", "), command.new);
-    for spec in command.specs().filter(|spec| !is_common(spec)) {
+    let own = command.specs().filter(|spec| !is_common(command, spec));
+    format!("{:<48}{}\n{}", names.join(", "), command.new, lines(own))
+}
+
+fn lines<'a>(specs: impl Iterator<Item = &'a Spec>) -> String {
+    let mut text = String::new();
+    for spec in specs {
         let short = spec.short.map_or_else(String::new, |short| format!("-{short}, "));
         let value = match spec.takes {
             Takes::Value(name) | Takes::Word(name, _) => format!(" {name}"),
@@ -81,9 +88,9 @@ fn table_of(command: &Command) -> String {
     text
 }
 
-/// What all commands take is told nowhere: it means the same everywhere.
-fn is_common(spec: &Spec) -> bool {
-    super::COMMON.iter().any(|common| std::ptr::eq(common, spec) || common.long == spec.long)
+/// What all commands of the same tools take is not told for each: it means the same everywhere.
+fn is_common(command: &Command, spec: &Spec) -> bool {
+    command.tools.common().iter().any(|common| common.long == spec.long)
 }
 
 #[cfg(test)]
@@ -93,7 +100,7 @@ mod tests {
     #[test]
     fn every_command_can_be_helped() {
         for command in COMMANDS {
-            as_clap(command).debug_assert();
+            as_clap(command, command.name).debug_assert();
             let help = short(command);
             assert!(help.contains(command.about), "{help}");
             for spec in command.specs() {

@@ -17,7 +17,7 @@ use super::s3::{self, Region};
 use super::session::{Session, given, require, required};
 use super::unbundle::{key_args, local_bundle};
 use super::upload;
-use super::{COMMON, Command};
+use super::{COMMON, Command, Tools};
 use crate::bundle::{Bundle, Trust, required_key};
 use crate::cmd::copy::within::Within;
 use crate::exit::Trouble;
@@ -26,6 +26,7 @@ use crate::place::Place;
 
 pub(super) static MANIFEST: Command = Command {
     name: "ec2-migrate-manifest",
+    tools: Tools::Ami,
     aliases: &[],
     about: "Change a manifest so that the bundle can be registered in another region",
     usage: "-c PATH -k PATH -m PATH (--region REGION | --no-mapping) [OPTIONS]",
@@ -38,6 +39,7 @@ pub(super) static MANIFEST: Command = Command {
 
 pub(super) static BUNDLE: Command = Command {
     name: "ec2-migrate-bundle",
+    tools: Tools::Ami,
     aliases: &[],
     about: "Copy a bundle to a bucket of another region, with its manifest changed for there",
     usage: "-c PATH -k PATH -m NAME -b BUCKET[/PREFIX] -d BUCKET[/PREFIX] [OPTIONS]",

@@ -6,6 +6,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 /// What an option of a command is called, and what it takes.
 pub(crate) struct Spec {
     pub(crate) short: Option<char>,
+    /// Another letter for the same.
+    pub(crate) also: Option<char>,
     pub(crate) long: &'static str,
     pub(crate) takes: Takes,
     /// Looked at as soon as the option is read, so that errors come in the order of the arguments.
@@ -30,7 +32,7 @@ pub(crate) enum Takes {
 pub(crate) type Check = fn(&OsStr) -> Result<(), String>;
 
 pub(crate) const fn flag(long: &'static str, help: &'static str, new: &'static str) -> Spec {
-    Spec { short: None, long, takes: Takes::Nothing, check: anything, help, new }
+    Spec { short: None, also: None, long, takes: Takes::Nothing, check: anything, help, new }
 }
 
 pub(crate) const fn value(
@@ -41,12 +43,21 @@ pub(crate) const fn value(
     help: &'static str,
     new: &'static str,
 ) -> Spec {
-    Spec { short, long, takes: Takes::Value(value), check, help, new }
+    Spec { short, also: None, long, takes: Takes::Value(value), check, help, new }
 }
 
 impl Spec {
     pub(crate) const fn short(self, short: char) -> Spec {
         Spec { short: Some(short), ..self }
+    }
+
+    pub(crate) const fn also(self, letter: char) -> Spec {
+        Spec { also: Some(letter), ..self }
+    }
+
+    fn has_letter(&self, letter: u8) -> bool {
+        let letter = Some(char::from(letter));
+        self.short == letter || self.also == letter
     }
 
     fn takes_value(&self) -> bool {
@@ -146,10 +157,7 @@ impl Options {
     ) -> Result<(), String> {
         for (at, letter) in text.iter().enumerate() {
             let typed = format!("-{}", char::from(*letter));
-            let Some(spec) = specs
-                .iter()
-                .find(|spec| spec.short.is_some_and(|short| short as u32 == u32::from(*letter)))
-            else {
+            let Some(spec) = specs.iter().find(|spec| spec.has_letter(*letter)) else {
                 return Err(format!("invalid option: {typed}"));
             };
             if !spec.takes_value() {
@@ -177,6 +185,42 @@ impl Options {
             format!("{typed} has invalid value '{}': {why}", value.to_string_lossy())
         })?;
         self.given.push(Given { long: spec.long, value: Value::Text(value) });
+        Ok(())
+    }
+
+    /// Puts what `read` gives in the place of the one value or argument that is `-`: as many as it gives where there can
+    /// be several, which is for `lists` and for what is no option; else one.
+    ///
+    /// # Errors
+    /// If there is more than one `-`, or not the right number of values for it.
+    pub(crate) fn fill(
+        &mut self,
+        lists: &[&str],
+        read: impl FnOnce() -> Result<Vec<OsString>, String>,
+    ) -> Result<(), String> {
+        let is_dash = |given: &Given| given.text().is_some_and(|text| text == "-");
+        let dashes = self.given.iter().filter(|given| is_dash(given)).count();
+        let arguments = self.rest.iter().filter(|argument| *argument == "-").count();
+        match dashes + arguments {
+            0 => return Ok(()),
+            1 => {}
+            _ => return Err("`-` stands for standard input, which is read only once".to_owned()),
+        }
+        let values = read()?;
+        if values.is_empty() {
+            return Err("`-` stands for standard input, and that is empty".to_owned());
+        }
+        if let Some(at) = self.rest.iter().position(|argument| argument == "-") {
+            self.rest.splice(at..=at, values);
+        } else if let Some(at) = self.given.iter().position(is_dash) {
+            let long = self.given[at].long;
+            if values.len() > 1 && !lists.contains(&long) {
+                let count = values.len();
+                return Err(format!("--{long} has one value, and standard input has {count}"));
+            }
+            let values = values.into_iter().map(|value| Given { long, value: Value::Text(value) });
+            self.given.splice(at..=at, values);
+        }
         Ok(())
     }
 
@@ -234,7 +278,7 @@ fn next(
     let value = args.next().ok_or_else(|| format!("missing argument: {typed}"))?;
     let is_option = match value.as_bytes() {
         [b'-', b'-', name @ ..] => specs.iter().any(|spec| spec.long.as_bytes() == name),
-        [b'-', letter] => specs.iter().any(|spec| spec.short == Some(char::from(*letter))),
+        [b'-', letter] => specs.iter().any(|spec| spec.has_letter(*letter)),
         _ => false,
     };
     match is_option {
@@ -266,7 +310,7 @@ mod tests {
 
     const TABLE: &[Spec] = &[
         flag("batch", "", ""),
-        flag("yes", "", "").short('y'),
+        flag("yes", "", "").short('y').also('?'),
         flag("retry", "", ""),
         value(Some('r'), "region", "REGION", anything, "", ""),
         value(Some('p'), "prefix", "PREFIX", no_slash, "", ""),
@@ -308,9 +352,36 @@ mod tests {
         let found =
             parse(&["/tmp/a", "-y", "/tmp/b", "--no-inherit", "--", "--batch"]).ok().unwrap();
         assert_eq!(found.rest, ["/tmp/a", "/tmp/b", "--batch"]);
+        assert!(parse(&["-?"]).ok().unwrap().has("yes"));
         assert!(found.has("yes") && !found.has("batch") && !found.has("inherit"));
         assert_eq!(found.switch("inherit"), Some(false));
         assert_eq!(parse(&["--no-inh", "--inherit"]).ok().unwrap().switch("inherit"), Some(true));
+    }
+
+    #[test]
+    fn a_dash_stands_for_what_is_read() {
+        for (args, read, outcome) in [
+            (&["-p", "x", "y"][..], &[][..], Ok((Some("x"), &["y"][..]))),
+            (&["-p", "-", "y"], &["a"], Ok((Some("a"), &["y"]))),
+            (&["--prefix=-"], &["-"], Ok((Some("-"), &[]))),
+            (&["x", "-", "y"], &["a", "b"], Ok((None, &["x", "a", "b", "y"]))),
+            (&["--", "-"], &["a"], Ok((None, &["a"]))),
+            (&["-r", "-"], &["a", "b"], Ok((None, &[]))),
+            (&["-p", "-"], &["a", "b"], Err("--prefix has one value, and standard input has 2")),
+            (&["-"], &[], Err("`-` stands for standard input, and that is empty")),
+            (&["-", "-"], &["a"], Err("`-` stands for standard input, which is read only once")),
+            (&["-p-", "-"], &["a"], Err("`-` stands for standard input, which is read only once")),
+        ] {
+            let mut found = parse(args).unwrap_or_else(|why| panic!("{args:?}: {why}"));
+            let filled = found.fill(&["region"], || Ok(read.iter().map(OsString::from).collect()));
+            assert_eq!(filled.as_ref().err().map(String::as_str), outcome.err(), "{args:?}");
+            let Ok((prefix, rest)) = outcome else { continue };
+            assert_eq!(found.text("prefix").as_deref(), prefix, "{args:?}");
+            assert_eq!(found.rest, rest, "{args:?}");
+        }
+        let mut several = parse(&["-r", "x", "-r", "-"]).ok().unwrap();
+        several.fill(&["region"], || Ok(["a", "b"].map(OsString::from).to_vec())).ok().unwrap();
+        assert_eq!(several.all("region").collect::<Vec<_>>(), ["x", "a", "b"]);
     }
 
     #[test]

@@ -183,10 +183,10 @@ pub(super) fn connect(
         ..AwsArgs::classic()
     };
     let aws = Arc::new(Aws::connect(&args, &session.console)?);
-    if !is_typed {
-        check_credentials(&aws)?;
+    match is_typed || has_credentials(&aws)? {
+        true => Ok(aws),
+        false => Err(missing("access-key")),
     }
-    Ok(aws)
 }
 
 /// Those that were typed: both, or none.
@@ -205,12 +205,12 @@ fn credentials(options: &Options) -> anyhow::Result<Option<Credentials>> {
     }
 }
 
-fn missing(long: &str) -> anyhow::Error {
+pub(super) fn missing(long: &str) -> anyhow::Error {
     Usage(format!("missing mandatory parameter: --{long}")).into()
 }
 
-/// Makes sure that there are some before anything is begun.
-fn check_credentials(aws: &Aws) -> anyhow::Result<()> {
+/// Whether there are some, which is asked before anything is begun.
+pub(super) fn has_credentials(aws: &Aws) -> anyhow::Result<bool> {
     let provider = aws.config().credentials_provider();
     let found = aws.run(async {
         match provider {
@@ -218,10 +218,7 @@ fn check_credentials(aws: &Aws) -> anyhow::Result<()> {
             None => Ok(false),
         }
     });
-    match found.context("looking for credentials")? {
-        true => Ok(()),
-        false => Err(missing("access-key")),
-    }
+    found.context("looking for credentials")
 }
 
 #[cfg(test)]

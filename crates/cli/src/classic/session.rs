@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use super::fail::{self, Usage};
 use super::options::Options;
-use super::{COMMON, Command, help};
+use super::{COMMON, Command, Tools, help};
 use crate::report::say;
 use crate::report::{self, Console};
 use crate::{interrupt, machine};
@@ -24,6 +24,7 @@ pub(super) struct Session {
 
 pub(super) static VERSION: Command = Command {
     name: "ec2-ami-tools-version",
+    tools: Tools::Ami,
     aliases: &[],
     about: "Print the version of the tools",
     usage: "",
@@ -41,7 +42,7 @@ fn made_by() -> String {
 pub(super) fn run(command: &'static Command, args: Vec<OsString>) -> u8 {
     match attempt(command, args) {
         Ok(()) => 0,
-        Err(error) => fail::tell(command.name, &error),
+        Err(error) => command.tools.code(fail::tell(command.name, &error)),
     }
 }
 
@@ -58,8 +59,8 @@ fn attempt(command: &'static Command, args: Vec<OsString>) -> anyhow::Result<()>
     if options.has("version") {
         return report::result(&format!("{tool} {TOOLS} {MANIFESTS}\n\n{}\n", made_by()));
     }
-    let is_quiet = !options.has("debug") && !report::is_seen();
-    let debug = options.has("debug");
+    let debug = options.has("debug") || options.has("verbose");
+    let is_quiet = !debug && !report::is_seen();
     let console = Console::classic(tool, is_quiet, debug, options.has("retry"));
     let session = Session { tool, console, batch: options.has("batch") };
     (command.run)(&session, options)

@@ -9,7 +9,7 @@ use baler_image::FileSink;
 use super::check;
 use super::options::{Options, Spec, value};
 use super::session::{Session, require, required};
-use super::{COMMON, Command};
+use super::{COMMON, Command, Tools};
 use crate::bundle::{Bundle, Trust};
 use crate::exit::Trouble;
 use crate::interrupt::Interruptible;
@@ -18,6 +18,7 @@ use crate::place::Place;
 
 pub(super) static COMMAND: Command = Command {
     name: "ec2-unbundle",
+    tools: Tools::Ami,
     aliases: &[],
     about: "Open a bundle: check it, decrypt it and write the image",
     usage: "-k PATH -m PATH [OPTIONS]",

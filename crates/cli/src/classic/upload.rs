@@ -14,7 +14,7 @@ use super::options::{Options, Spec, Takes, flag, value};
 use super::s3::{self, Region};
 use super::session::{Session, given, require};
 use super::unbundle::local_bundle;
-use super::{COMMON, Command};
+use super::{COMMON, Command, Tools};
 use crate::aws::{Aws, Remote};
 use crate::bundle::{Bundle, IN_FLIGHT, common_start};
 use crate::exit::Trouble;
@@ -23,6 +23,7 @@ use crate::{interrupt, machine};
 
 pub(super) static COMMAND: Command = Command {
     name: "ec2-upload-bundle",
+    tools: Tools::Ami,
     aliases: &[],
     about: "Upload a bundle to S3: its parts, and then its manifest",
     usage: "-b BUCKET[/PREFIX] -m PATH [OPTIONS]",

@@ -43,9 +43,9 @@ impl Args {
     pub(crate) fn run(self, console: &Console) -> anyhow::Result<Exit> {
         let aws = Aws::connect(&self.aws, console)?;
         let ec2 = ami::ec2(&aws, None)?;
+        let ids = self.amis.iter().cloned().map(Into::into).collect();
         let owners = if self.amis.is_empty() { self.owner } else { Vec::new() };
-        let mut query =
-            Query { ids: self.amis, owners, include_disabled: true, ..Query::default() };
+        let mut query = Query { ids, owners, include_disabled: true, ..Query::default() };
         if let Some(bundle) = &self.bundle {
             query = query.filter("manifest-location", bundle.path());
         }

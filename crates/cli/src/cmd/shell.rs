@@ -42,8 +42,10 @@ impl Man {
                 let writing = || format!("writing manual pages into `{}`", directory.display());
                 clap_mangen::generate_to(command, &directory).with_context(writing)?;
                 for old in classic::COMMANDS {
-                    clap_mangen::generate_to(classic::help::as_clap(old), &directory)
-                        .with_context(writing)?;
+                    for name in old.names() {
+                        clap_mangen::generate_to(classic::help::as_clap(old, name), &directory)
+                            .with_context(writing)?;
+                    }
                 }
             }
             None => {

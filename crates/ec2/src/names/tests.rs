@@ -37,6 +37,8 @@ fn ami_names() {
 #[test]
 fn identifiers() {
     good::<AmiId>(&["ami-01234567", "ami-0123456789abcdef0"]);
+    good::<ImageId>(&["ami-01234567", "aki-5c21674b", "ari-0123456789abcdef0"]);
+    bad::<ImageId>(&[("aki-1", "`aki-` and 8 or 17"), ("snap-01234567", "`ami-` and 8 or 17")]);
     good::<SnapshotId>(&["snap-0123456789abcdef0"]);
     good::<KernelId>(&["aki-5c21674b"]);
     good::<RamdiskId>(&["ari-a51cf9cc"]);
@@ -182,4 +184,36 @@ fn mappings() {
     ]);
     let error = "xvdal=ephemeral0".parse::<Mapping>().expect_err("a typo").to_string();
     assert!(error.contains("did you mean `xvda1`?"), "{error}");
+}
+
+#[test]
+fn ebs_volumes() {
+    for (text, whole) in [
+        ("/dev/sda1=snap-01234567", "/dev/sda1=snap-01234567::true:"),
+        ("/dev/sda1=snap-01234567:", "/dev/sda1=snap-01234567::true:"),
+        ("sdb=:100", "sdb=:100:true:"),
+        ("sdb=:100:false", "sdb=:100:false:"),
+        ("sdb=snap-01234567::false:gp3", "sdb=snap-01234567::false:gp3"),
+        ("sdb=snap-01234567:8::io1:1000", "sdb=snap-01234567:8:true:io1:1000"),
+    ] {
+        let volume = text.parse::<EbsVolume>().expect(text);
+        assert_eq!(volume.to_string(), whole);
+        assert_eq!(whole.parse::<EbsVolume>().expect(whole), volume);
+    }
+    bad::<EbsVolume>(&[
+        ("sdb", "DEVICE="),
+        ("sdb=:", "a snapshot or a size"),
+        ("sdb=::false", "a snapshot or a size"),
+        ("sdb=:0", "GiB"),
+        ("sdb=:1x", "GiB"),
+        ("sdb=:1:yes", "`true` or `false`"),
+        ("sdb=:1::GP3", "EC2's words"),
+        ("sdb=:1::io1:fast", "operations a second"),
+        ("sdb=:1:::1000", "go with a type"),
+        ("sdb=:1::io1:1000:x", "DEVICE="),
+    ]);
+    for (text, says) in [("nvme0n1=:1", "NVMe"), ("sdb=snap-1", "a snapshot id")] {
+        let error = text.parse::<EbsVolume>().expect_err(text).to_string();
+        assert!(error.contains(says), "{error}");
+    }
 }

@@ -10,10 +10,11 @@ const REGIONS: [&str; 6] =
     ["ap-northeast-1", "eu-central-1", "eu-west-1", "us-east-1", "us-west-1", "us-west-2"];
 
 /// The elements of an image that are plain text, in the order in which they come.
-const FIELDS: [&str; 19] = [
+const FIELDS: [&str; 21] = [
     "architecture",
     "creationDate",
     "imageLocation",
+    "imageOwnerAlias",
     "imageType",
     "kernelId",
     "ramdiskId",
@@ -21,6 +22,7 @@ const FIELDS: [&str; 19] = [
     "enaSupport",
     "hypervisor",
     "name",
+    "platform",
     "rootDeviceName",
     "rootDeviceType",
     "sriovNetSupport",
@@ -79,21 +81,28 @@ pub(super) fn images(call: &Call<'_>) -> Result<Xml, Refusal> {
     outcome?;
     let owners = form.list("Owner");
     let account = &call.world.account;
-    let mine = owners.is_empty() || owners.iter().any(|owner| owner == "self" || owner == account);
     let executable = form.list("ExecutableBy");
     let filters = filters(call)?;
     let mut chosen = Vec::new();
     for (place, image) in registry.images.iter().enumerate() {
         let listed = if ids.is_empty() { image.seen >= delay } else { ids.contains(&image.id) };
+        let (owner, alias) = (owner(image, account), image.fields.get("imageOwnerAlias"));
+        let fits = |wanted: &String| {
+            wanted == owner || Some(wanted) == alias || wanted == "self" && owner == account
+        };
+        let owned = owners.is_empty() || owners.iter().any(fits);
+        let shared = image.permissions.contains(&("userId".to_owned(), account.clone()));
+        let visible = owner == account || is_public(image) || shared;
         let allowed = executable.is_empty()
             || executable.iter().any(|who| match who.as_str() {
-                "self" => image.permissions.contains(&("userId".to_owned(), account.clone())),
+                "self" => shared,
                 "all" => image.permissions.contains(&("group".to_owned(), "all".to_owned())),
                 user => image.permissions.contains(&("userId".to_owned(), user.to_owned())),
             });
         let of_region = image.region == call.region && !image.deregistered;
         if of_region
-            && mine
+            && owned
+            && visible
             && listed
             && allowed
             && filters.iter().all(|(name, values)| passes(image, account, ready, name, values))
@@ -142,6 +151,11 @@ fn state(image: &Image, ready: u32) -> String {
     fixed.unwrap_or_else(|| if image.seen < ready { "pending" } else { "available" }.to_owned())
 }
 
+/// Whose it is: the account's, unless its state says otherwise.
+fn owner<'a>(image: &'a Image, account: &'a str) -> &'a str {
+    image.fields.get("imageOwnerId").map_or(account, String::as_str)
+}
+
 fn is_public(image: &Image) -> bool {
     image.permissions.contains(&("group".to_owned(), "all".to_owned()))
 }
@@ -187,7 +201,7 @@ fn passes(image: &Image, account: &str, ready: u32, name: &str, values: &[String
         "image-id" => vec![image.id.clone()],
         "is-public" => vec![is_public(image).to_string()],
         "manifest-location" => field("imageLocation"),
-        "owner-id" => vec![account.to_owned()],
+        "owner-id" => vec![owner(image, account).to_owned()],
         "state" => vec![state(image, ready)],
         "tag-key" => image.tags.keys().cloned().collect(),
         "architecture" | "description" | "name" => field(name),
@@ -209,7 +223,7 @@ fn passes(image: &Image, account: &str, ready: u32, name: &str, values: &[String
 fn write(xml: &mut Xml, image: &Image, account: &str, state: &str) {
     xml.leaf("imageId", &image.id);
     xml.leaf("imageState", state);
-    xml.leaf("imageOwnerId", account);
+    xml.leaf("imageOwnerId", owner(image, account));
     xml.leaf("isPublic", &is_public(image).to_string());
     for name in FIELDS {
         if let Some(text) = image.fields.get(name) {
