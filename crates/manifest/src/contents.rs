@@ -146,6 +146,33 @@ pub struct Contents {
     pub parts: Vec<Part>,
 }
 
+impl Contents {
+    /// What a new manifest of a machine image says at the least; what comes of bundling is empty.
+    pub fn draft(bundler: Bundler, name: &str, account: &AccountId, architecture: String) -> Self {
+        Self {
+            bundler,
+            architecture,
+            mappings: Vec::new(),
+            kernel_id: None,
+            ramdisk_id: None,
+            product_codes: Vec::new(),
+            name: name.to_owned(),
+            account: account.to_string(),
+            image_type: ImageType::Machine,
+            kernel_name: None,
+            ancestry: Vec::new(),
+            digest: [0; 20].into(),
+            size: 0,
+            bundled_size: 0,
+            ec2_key: Vec::new(),
+            user_key: Vec::new(),
+            ec2_iv: Vec::new(),
+            user_iv: Vec::new(),
+            parts: Vec::new(),
+        }
+    }
+}
+
 /// The id of an AWS account: 12 digits.
 ///
 /// The console shows it as `1234-5678-9012`; EC2 refuses a manifest with hyphens in it, so they are dropped here.

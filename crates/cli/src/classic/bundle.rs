@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use baler_bundle::Level;
 use baler_ec2::Metadata;
-use baler_manifest::{
-    AccountId, BlockDeviceMapping, Bundler, Contents, Ec2Key, ImageType, check_draft,
-};
+use baler_manifest::{AccountId, BlockDeviceMapping, Bundler, Contents, Ec2Key, check_draft};
 
 use super::check;
 use super::fail::{Code, Failure, Usage};
@@ -127,31 +125,18 @@ pub(super) fn contents(
     let codes = options.text("productcodes").unwrap_or_default();
     let codes = codes.split(',').map(str::trim).filter(|code| !code.is_empty());
     let id = |long| super::session::given(options, long);
+    // Byte for byte what the tool of that name writes.
+    let bundler = Bundler {
+        name: "ec2-ami-tools".to_owned(),
+        version: "1.5".to_owned(),
+        release: "3".to_owned(),
+    };
     Ok(Contents {
-        // Byte for byte what the tool of that name writes.
-        bundler: Bundler {
-            name: "ec2-ami-tools".to_owned(),
-            version: "1.5".to_owned(),
-            release: "3".to_owned(),
-        },
-        architecture,
         mappings,
         kernel_id: id("kernel"),
         ramdisk_id: id("ramdisk"),
         product_codes: codes.map(str::to_owned).collect(),
-        name: name.to_owned(),
-        account: account.to_string(),
-        image_type: ImageType::Machine,
-        kernel_name: None,
-        ancestry: Vec::new(),
-        digest: [0; 20].into(),
-        size: 0,
-        bundled_size: 0,
-        ec2_key: Vec::new(),
-        user_key: Vec::new(),
-        ec2_iv: Vec::new(),
-        user_iv: Vec::new(),
-        parts: Vec::new(),
+        ..Contents::draft(bundler, name, &account, architecture)
     })
 }
 

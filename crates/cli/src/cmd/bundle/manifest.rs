@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use baler_ec2::Metadata;
-use baler_manifest::{AccountId, BlockDeviceMapping, Bundler, Contents, ImageType};
+use baler_manifest::{AccountId, BlockDeviceMapping, Bundler, Contents};
 
 use super::destination::Destination;
 use crate::cmd::mapping;
@@ -175,35 +175,21 @@ impl ManifestArgs {
         for missing in mapping::missing(&self.mappings) {
             console.warn(&format!("the block device mapping has no `{missing}`"));
         }
+        let version =
+            concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
+        let bundler = Bundler {
+            name: "baler".to_owned(),
+            version: version.to_owned(),
+            release: env!("CARGO_PKG_VERSION_PATCH").to_owned(),
+        };
+        let architecture = self.arch.map_or_else(machine::architecture, Ok)?;
         Ok(Contents {
-            bundler: Bundler {
-                name: "baler".to_owned(),
-                version: concat!(
-                    env!("CARGO_PKG_VERSION_MAJOR"),
-                    ".",
-                    env!("CARGO_PKG_VERSION_MINOR")
-                )
-                .to_owned(),
-                release: env!("CARGO_PKG_VERSION_PATCH").to_owned(),
-            },
-            architecture: self.arch.map_or_else(machine::architecture, Ok)?,
             mappings: self.mappings,
             kernel_id: self.kernel,
             ramdisk_id: self.ramdisk,
             product_codes: self.product_codes,
-            name,
-            account: account.to_string(),
-            image_type: ImageType::Machine,
-            kernel_name: None,
             ancestry: self.ancestors,
-            digest: [0; 20].into(),
-            size: 0,
-            bundled_size: 0,
-            ec2_key: Vec::new(),
-            user_key: Vec::new(),
-            ec2_iv: Vec::new(),
-            user_iv: Vec::new(),
-            parts: Vec::new(),
+            ..Contents::draft(bundler, &name, &account, architecture)
         })
     }
 }
