@@ -55,8 +55,8 @@ case_classic-pv() {
     install -m 755 /dev/stdin "$machine/usr/local/bin/sudo" <<<$'#!/bin/sh\nwhile [ "${1#-}" != "$1" ]; do shift; done\nexec "$@"'
     install -m 600 "$work/key.pem" "$machine/tmp/key.pem"
     cp "$work/cert.pem" "$machine/tmp/cert.pem"
-    cp "$BALER_STANDIN_EC2_CERT" "$machine/etc/ec2-cert.pem"
-    export EUCALYPTUS_CERT=/etc/ec2-cert.pem
+    cp "$BALER_STANDIN_EC2_CERT" "$machine/etc/ec2-cert.crt"
+    export EUCALYPTUS_CERT=/etc/ec2-cert.crt
     line='sudo -i -n ec2-bundle-vol -k /tmp/key.pem -u 123456789012 -c /tmp/cert.pem -r x86_64 -e /tmp/* -d /tmp -p image-1700000000 --batch --no-filter'
     run chroot "$machine" sh -c "$line"
     line="sudo -i -n ec2-upload-bundle -b packer-images -m /tmp/image-1700000000.manifest.xml -a $AWS_ACCESS_KEY_ID -s $AWS_SECRET_ACCESS_KEY -d /tmp --batch --region us-east-1 --retry"
@@ -66,5 +66,5 @@ case_classic-pv() {
     run e2fsck -fn "$work/classic-pv.img"
     rm -r "$machine"
     boot "$work/classic-pv.img" --kernel --token booted | tee "$work/classic-pv.out"
-    grep -q ' key=0 ' "$work/classic-pv.out" || die "the key is in the image"
+    [[ -z $(debugfs -R 'ls -p /tmp' "$work/classic-pv.img" 2>/dev/null | grep -E 'key|cert') ]] || die "the key is in the image"
 }

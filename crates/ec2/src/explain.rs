@@ -112,6 +112,9 @@ fn by_code(code: &str, error: &Facts) -> Option<String> {
             "DeregisterImage" => {
                 "the image is protected from deregistration; switch that off first"
             }
+            _ if error.message.contains("roduct code") => {
+                "an image with product codes cannot be public; share it with accounts instead"
+            }
             _ => PUBLIC_ACCESS,
         },
         "OrganizationsNotInUse" => "the account is in no organization; share with accounts instead",
@@ -286,6 +289,12 @@ mod tests {
             ("DescribeImages", "RequestLimitExceeded", "", "too many requests"),
             ("DescribeImages", "OptInRequired", "", "enabled"),
             ("ModifyImageAttribute", "OperationNotPermitted", "", "public access"),
+            (
+                "ModifyImageAttribute",
+                "OperationNotPermitted",
+                "with product codes",
+                "accounts instead",
+            ),
             ("DeregisterImage", "OperationNotPermitted", "", "protected"),
             ("ModifyImageAttribute", "OrganizationsNotInUse", "", "no organization"),
         ] {

@@ -119,9 +119,15 @@ impl Args {
             }));
         }
         let mut text = format!("signature  {}\n", trust.word());
-        match bad.len() {
-            0 => text += &format!("parts      all {all} good\n"),
-            some => text += &format!("parts      {some} of {all} wrong\n"),
+        // What could not be read is not known to be wrong.
+        let wrong = found.parts.iter().filter(|error| error.is_mismatch()).count();
+        match (wrong, bad.len() - wrong) {
+            (0, 0) => text += &format!("parts      all {all} good\n"),
+            (0, unread) => text += &format!("parts      {unread} of {all} not read\n"),
+            (wrong, 0) => text += &format!("parts      {wrong} of {all} wrong\n"),
+            (wrong, unread) => {
+                text += &format!("parts      {wrong} of {all} wrong, {unread} not read\n")
+            }
         }
         for line in &bad {
             text += &format!("           {}\n", report::plain(line));

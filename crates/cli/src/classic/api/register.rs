@@ -63,8 +63,8 @@ const OWN: &[Spec] = &[
         "The snapshot of the root device, in place of a manifest",
         "",
     ),
-    value(None, "kernel", "KERNEL", anything, "The kernel, aki-…", ""),
-    value(None, "ramdisk", "RAMDISK", anything, "The RAM disk, ari-…", ""),
+    value(None, "kernel", "KERNEL", anything, "The kernel, aki-…", "--kernel of baler copy"),
+    value(None, "ramdisk", "RAMDISK", anything, "The RAM disk, ari-…", "--ramdisk of baler copy"),
     value(
         None,
         "root-device-name",
