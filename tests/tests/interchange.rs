@@ -1,6 +1,10 @@
 //! What the classic commands make is what the old tools made, and what `baler` takes; and the reverse.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
 
 use baler_manifest::{Manifest, PrivateKey};
 use baler_standin::{Fault, Rule};
@@ -290,5 +294,54 @@ fn interrupted_is_255_and_said() {
     let ran = started.finish().exits(255).says("ec2-delete-bundle interrupted.\n");
     drop(stdin);
     assert!(!ran.text().contains("Deleted"), "{}", ran.text());
+    cloud.run(["verify", "--no-key", "s3://images/a/disk.manifest.xml"]).exits(0);
+}
+
+/// What a command sends to S3 at first.
+fn head_of_a_request(command: &mut Command) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("its address"));
+    let heads = Arc::new(Mutex::new(String::new()));
+    let seen = heads.clone();
+    // It ends with the test.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|len| len == 1) {
+                head.push(byte[0]);
+            }
+            seen.lock().expect("no panic").push_str(&String::from_utf8_lossy(&head));
+            let refused =
+                "HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+            stream.write_all(refused.as_bytes()).expect("an answer");
+        }
+    });
+    capture(command.env("AWS_ENDPOINT_URL", url)).exits(3);
+    heads.lock().expect("no panic").to_ascii_lowercase()
+}
+
+#[test]
+fn a_session_token_is_sent_and_an_instances_role_is_taken() {
+    let cloud = Cloud::with_buckets(&[("images", "us-east-1")]);
+    let user = &cloud.user;
+    image::write(&user.path("disk"), 1 << 20, &[(0, b"x")]);
+    user.bundle("disk", "out", &[]).exits(0);
+    let upload = ["ec2-upload-bundle", "-b", "images/a", "-m", "out/disk.manifest.xml"];
+    let keys = ["-a", "AKIDEXAMPLE", "-s", "an-example-of-a-secret"];
+    let head = head_of_a_request(cloud.baler(upload).args(keys).args(["-t", "the-token"]));
+    assert!(head.contains("\r\nx-amz-security-token: the-token\r\n"), "{head}");
+    let head =
+        head_of_a_request(cloud.baler(upload).args(keys).env("AWS_DELEGATION_TOKEN", "another"));
+    assert!(head.contains("\r\nx-amz-security-token: another\r\n"), "{head}");
+    let head = head_of_a_request(cloud.baler(upload).args(keys));
+    assert!(!head.contains("x-amz-security-token"), "{head}");
+    // Packer passes no keys where the instance has a role.
+    let mut command = cloud.baler(upload);
+    for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"] {
+        command.env_remove(name);
+    }
+    capture(&mut command).exits(0).prints("Bundle upload completed.\n");
     cloud.run(["verify", "--no-key", "s3://images/a/disk.manifest.xml"]).exits(0);
 }
