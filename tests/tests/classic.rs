@@ -79,7 +79,11 @@ fn ids_hidden(line: &str) -> String {
         let (bare, rest) = word.split_at(
             word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric() && c != '-').len(),
         );
-        if is_id(bare) { format!("ID{rest}") } else { word.to_owned() }
+        match bare.strip_prefix("baler-check-") {
+            Some(_) => format!("baler-check-ID{rest}"),
+            None if is_id(bare) => format!("ID{rest}"),
+            None => word.to_owned(),
+        }
     });
     let line: String = hidden.collect();
     match line.rsplit_once(", request ") {

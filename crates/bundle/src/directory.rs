@@ -27,6 +27,7 @@ pub struct DirectorySink {
     directory: PathBuf,
     staging: TempDir,
     name: String,
+    manifest: String,
     overwrite: bool,
     filenames: Vec<String>,
     syncer: Option<Syncer>,
@@ -49,7 +50,13 @@ impl DirectorySink {
             .tempdir_in(directory)?;
         let (directory, name) = (directory.to_owned(), name.to_owned());
         let (filenames, syncer) = (Vec::new(), Some(Syncer::start()));
-        Ok(DirectorySink { directory, staging, name, overwrite, filenames, syncer })
+        let manifest = manifest_filename(&name);
+        Ok(DirectorySink { directory, staging, name, manifest, overwrite, filenames, syncer })
+    }
+
+    /// The same with another file name for the manifest than `<name>.manifest.xml`.
+    pub fn with_manifest(self, filename: &str) -> DirectorySink {
+        DirectorySink { manifest: filename.to_owned(), ..self }
     }
 
     /// Gives the parts the names that they have where the count is known: padded to its width, as the classic tools do.
@@ -81,8 +88,8 @@ impl DirectorySink {
         if let Some(syncer) = self.syncer.take() {
             syncer.finish()?;
         }
-        let path = self.directory.join(manifest_filename(&self.name));
-        let staged = self.staging.path().join(manifest_filename(&self.name));
+        let path = self.directory.join(&self.manifest);
+        let staged = self.staging.path().join(&self.manifest);
         write_new(&staged, manifest.as_bytes())?.sync_all()?;
 
         let stale = if self.overwrite { self.make_way(&path)? } else { Vec::new() };
@@ -174,6 +181,14 @@ impl PartSink for DirectorySink {
         }
         Ok(())
     }
+}
+
+/// What runs that were ended hard have left in `directory`: `.<name>.<random>.partial`.
+pub fn leftovers(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let is_left = |name: &str| name.starts_with('.') && name.ends_with(".partial");
+    let entries = std::fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
+    let left = entries.iter().filter(|entry| entry.file_name().to_str().is_some_and(is_left));
+    Ok(left.map(std::fs::DirEntry::path).collect())
 }
 
 /// The files in `directory` that a bundle of that name would have: its manifest and its parts, of whatever count.

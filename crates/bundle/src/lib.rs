@@ -114,7 +114,8 @@ mod directory;
 mod error;
 
 pub use directory::{
-    DirectorySink, DirectorySource, bundle_files, is_bundle_file, manifest_filename, part_of,
+    DirectorySink, DirectorySource, bundle_files, is_bundle_file, leftovers, manifest_filename,
+    part_of,
 };
 pub use error::Error;
 pub use pack::{Event, PackOptions, Packed, bundled_size_bound, estimate_bundled_size, pack};

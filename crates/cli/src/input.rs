@@ -119,6 +119,24 @@ fn unpacking(compression: Compression, path: &Path) -> String {
     format!("decompressing `{}` with {compression}", path.display())
 }
 
+/// More than any list has that somebody types; what goes on for ever is refused.
+const MOST_LINES: u64 = 1 << 20;
+
+/// The lines of standard input that are not empty.
+pub(crate) fn lines() -> Result<Vec<String>, String> {
+    let mut text = String::new();
+    let mut input = Waiting(io::stdin()).take(MOST_LINES + 1);
+    input.read_to_string(&mut text).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => "standard input is not UTF-8".to_owned(),
+        _ => format!("standard input cannot be read: {error}"),
+    })?;
+    if text.len() as u64 > MOST_LINES {
+        return Err(format!("standard input has more than {}", size(MOST_LINES)));
+    }
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    Ok(lines.map(str::to_owned).collect())
+}
+
 /// An image as its bytes are, compressed or not.
 pub(crate) fn open_plain(
     file: File,

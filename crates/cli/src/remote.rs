@@ -35,6 +35,25 @@ fn kind(error: &baler_store::Error) -> io::ErrorKind {
     }
 }
 
+/// Removes the manifest of a bundle that is overwritten, so that at no time one stands beside parts that are not its own.
+///
+/// First something else is put there and removed: who may not do that shall not lose the old bundle.
+pub(crate) async fn make_way(
+    store: &Arc<dyn Store>,
+    manifest: &str,
+    acl: Acl,
+) -> Result<(), baler_store::Error> {
+    let mut random = [0; 8];
+    // Any name will do that nobody else has chosen.
+    let _ = getrandom::fill(&mut random);
+    let name = format!(".baler-check-{:016x}", u64::from_le_bytes(random));
+    let data = Bytes::from_static(b"baler check\n");
+    let put = Put { sha1: sha1_of(&data), acl, overwrite: false };
+    store.put(&name, data, &put).await?;
+    store.delete(&name).await?;
+    store.delete(manifest).await
+}
+
 /// Parts that lie in a store; those that come next are read ahead.
 pub(crate) struct RemoteParts {
     handle: Handle,

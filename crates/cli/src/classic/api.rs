@@ -6,8 +6,6 @@ mod describe;
 mod modify;
 mod register;
 
-use std::ffi::OsString;
-use std::io::Read;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +20,9 @@ use super::fail::Usage;
 use super::options::{Options, Spec, anything, flag, value};
 use super::s3::{self, DEFAULT_REGION};
 use super::session::{Session, given};
-use crate::ami;
 use crate::aws::{self, Aws, AwsArgs};
-use crate::interrupt::Waiting;
 use crate::report::{self, Console, say};
+use crate::{ami, input};
 
 pub(super) static REGISTER: Command = register::COMMAND;
 pub(super) static DEREGISTER: Command = deregister::COMMAND;
@@ -109,24 +106,10 @@ pub(super) const COMMON: &[Spec] = &[
 
 /// Puts the lines of standard input in the place of a `-`.
 fn filled(mut options: Options, lists: &[&str]) -> anyhow::Result<Options> {
-    options.fill(lists, read_lines).map_err(Usage)?;
+    options
+        .fill(lists, || input::lines().map(|lines| lines.into_iter().map(Into::into).collect()))
+        .map_err(Usage)?;
     Ok(options)
-}
-
-/// More than any list of images has; what goes on for ever ends here.
-const MOST_INPUT: u64 = 1 << 20;
-
-/// The lines of standard input that are not empty.
-fn read_lines() -> Result<Vec<OsString>, String> {
-    let mut text = String::new();
-    let mut input = Waiting(std::io::stdin()).take(MOST_INPUT);
-    // Not the error's own words: they may quote what was read.
-    input.read_to_string(&mut text).map_err(|error| match error.kind() {
-        std::io::ErrorKind::InvalidData => "standard input is not UTF-8".to_owned(),
-        _ => format!("standard input cannot be read: {error}"),
-    })?;
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    Ok(lines.map(OsString::from).collect())
 }
 
 /// What a value of an option means.

@@ -201,7 +201,8 @@ pub(super) fn plan(
     {
         session.console.warn("the certificate does not belong to the private key; the bundle opens with the private key");
     }
-    let (ec2, ec2_name) = keys::ec2_key(path("ec2cert").or_else(installed_certificate), None)?;
+    let (ec2, ec2_name) =
+        keys::ec2_key(path("ec2cert").or_else(installed_certificate), region(session))?;
     Ok(Plan {
         image: source.to_owned(),
         volume,
@@ -218,6 +219,19 @@ pub(super) fn plan(
     })
 }
 
+/// The region of EC2's key where the environment names none that EC2 could have: the old tools never looked there.
+fn region(session: &Session) -> Option<String> {
+    let set = |name: &&str| std::env::var(name).ok().filter(|text| !text.is_empty());
+    if set(&"EUCALYPTUS_CERT").is_some() {
+        return None;
+    }
+    let named = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(set)?;
+    crate::aws::region(&named).err()?;
+    let region = super::s3::DEFAULT_REGION;
+    session.console.warn(&format!("`{named}` is no region of EC2's; the bundle is for {region}"));
+    Some(region.to_owned())
+}
+
 /// The certificate in the old tools' own directory, where it is that of another cloud: AWS's are built in, and chosen by
 /// the region.
 fn installed_certificate() -> Option<PathBuf> {
@@ -229,22 +243,30 @@ fn installed_certificate() -> Option<PathBuf> {
     (!own.contains(&key)).then_some(path)
 }
 
-/// Makes the bundle and says so, line for line as it always was.
+/// Makes the bundle and says so, line for line as it always was. A tree is not copied before its bundle is made.
 pub(super) fn make(
     session: &Session,
     mut plan: Plan,
     input: Input,
     missing: &[&str],
-    before: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let name = plan.manifest.name.clone();
+    let stream = plan.destination.place().join(&format!("{}.tar.gz.enc", plan.manifest.name));
     plan.check()?;
+    let is_tree = matches!(input, Input::Volume(_));
+    let begun = || {
+        session.line("Bundling image file...")?;
+        session.line(&format!("Splitting {stream}..."))
+    };
+    if !is_tree {
+        begun()?;
+    }
     let made = plan.make(input, &session.console);
     let Made { place, packed, .. } =
         made.with_context(|| Failure::new(Code::Failed, "the image was not bundled"))?;
-    before()?;
-    session.line("Bundling image file...")?;
-    session.line(&format!("Splitting {name}.tar.gz.enc..."))?;
+    if is_tree {
+        session.line("Volume cloning done.")?;
+        begun()?;
+    }
     for part in &packed.parts {
         session.line(&format!("Created {}", part.filename))?;
     }

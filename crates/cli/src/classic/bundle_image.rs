@@ -27,7 +27,7 @@ pub(super) static COMMAND: Command = Command {
 };
 
 const OWN: &[Spec] = &[
-    value(Some('i'), "image", "PATH", check::file, "The image", "the first argument"),
+    value(Some('i'), "image", "PATH", check::image, "The image", "the first argument"),
     value(
         Some('p'),
         "prefix",
@@ -53,7 +53,7 @@ fn run(session: &Session, options: Options) -> anyhow::Result<()> {
     check_size(input.len(), &image, is_large_allowed)?;
     let plan =
         bundle::plan(session, &options, &image, VolumeArgs::default(), contents, &destination)?;
-    bundle::make(session, plan, Input::File(input), &[], || Ok(()))
+    bundle::make(session, plan, Input::File(input), &[])
 }
 
 /// Refuses an image that EC2 would refuse.

@@ -1,9 +1,9 @@
 //! `ec2-bundle-vol`: the machine that runs, or a mounted root, becomes a bundle.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context;
 use baler_volume::{Change, Reason};
@@ -173,7 +173,7 @@ impl Job {
         let directory = bundle::destination(options)?;
         let name = options.text("prefix").unwrap_or_else(|| "image".to_owned());
         let size = options.text("size").and_then(|size| size.parse().ok()).unwrap_or(MOST);
-        if size > MOST {
+        if size > MOST && !options.has("no-size-checks") {
             let what = format!("the image would have {size} MiB, and EC2 takes at most {MOST}");
             return Err(Failure::new(Code::Other, what).into());
         }
@@ -201,7 +201,9 @@ impl Job {
             name,
             size: size << 20,
             volume,
-            excluded: excludes,
+            excluded: listed(options, "exclude")
+                .map(|item| item.to_string_lossy().into_owned())
+                .collect(),
             script: options.os("script").map(PathBuf::from),
             is_clone_only,
             is_auto,
@@ -224,7 +226,9 @@ impl Job {
         let key = options.os("privatekey").map(Path::new);
         let image = self.image();
         let image = image.symlink_metadata().is_ok().then_some(image);
-        bundle.into_iter().chain(image).chain(crate::keys::private_paths(key)).collect()
+        let left = baler_bundle::leftovers(&self.directory).unwrap_or_default();
+        let own = bundle.into_iter().chain(image).chain(left);
+        own.chain(crate::keys::private_paths(key)).collect()
     }
 
     /// The tree goes into the bundle as it is read.
@@ -237,8 +241,7 @@ impl Job {
         let plan = bundle::plan(session, options, root, args.clone(), contents, &self.directory)?;
         let volume = volume::open(&request, &session.console)?;
         self.say_plan(session, &volume, &self.name)?;
-        let done = || session.line("Volume cloning done.");
-        bundle::make(session, plan, Input::Volume(Box::new(volume)), &missing, done)
+        bundle::make(session, plan, Input::Volume(Box::new(volume)), &missing)
     }
 
     /// The image becomes a file, and that a bundle.
@@ -268,7 +271,7 @@ impl Job {
         let none = VolumeArgs::default();
         let plan = bundle::plan(session, options, &image, none, contents, &self.directory)?;
         let input = Input::File(bundle_image::open(session, &image)?);
-        bundle::make(session, plan, input, &missing, || Ok(()))
+        bundle::make(session, plan, input, &missing)
     }
 
     fn say_partition(&self, session: &Session) -> anyhow::Result<()> {
@@ -406,19 +409,26 @@ fn is_mount_point(path: &Path) -> bool {
 
 /// The last list of paths, as patterns from the volume's root; each has to be there.
 fn paths(options: &Options, long: &str, root: &Path) -> anyhow::Result<Vec<String>> {
-    let Some(list) = options.os(long) else { return Ok(Vec::new()) };
-    let items = list.as_bytes().split(|byte| *byte == b',').filter(|item| !item.is_empty());
-    items.map(|item| pattern(long, OsStr::from_bytes(item), root)).collect()
+    listed(options, long).map(|item| pattern(long, item, root)).collect()
+}
+
+fn listed<'a>(options: &'a Options, long: &str) -> impl Iterator<Item = &'a OsStr> {
+    let list = options.os(long).unwrap_or_default().as_bytes();
+    list.split(|byte| *byte == b',').filter(|item| !item.is_empty()).map(OsStr::from_bytes)
 }
 
 fn pattern(long: &str, item: &OsStr, root: &Path) -> anyhow::Result<String> {
     let shown = item.to_string_lossy().into_owned();
     let wrong = |why: &str| Usage(format!("--{long} has invalid value '{shown}': {why}"));
-    let bytes = item.as_bytes();
-    let start = bytes.iter().position(|byte| *byte != b'/').unwrap_or(bytes.len());
-    let end = bytes.iter().rposition(|byte| *byte != b'/').map_or(start, |last| last + 1);
-    let bare = OsString::from_vec(bytes[start..end.max(start)].to_vec());
-    if bare.is_empty() {
+    let mut bare = PathBuf::new();
+    for part in Path::new(item).components() {
+        match part {
+            Component::Normal(name) => bare.push(name),
+            Component::RootDir | Component::CurDir => {}
+            _ => return Err(wrong("it goes up").into()),
+        }
+    }
+    if bare.as_os_str().is_empty() {
         return Err(wrong("it is all of the volume").into());
     }
     let text = bare.to_str().ok_or_else(|| wrong("it is not UTF-8"))?;

@@ -17,6 +17,16 @@ pub(super) fn file(value: &OsStr) -> Result<(), String> {
     }
 }
 
+/// An image that is there: not a pipe, which has no length.
+pub(super) fn image(value: &OsStr) -> Result<(), String> {
+    use std::os::unix::fs::FileTypeExt;
+    file(value)?;
+    match Path::new(value).metadata().map(|found| found.file_type()) {
+        Ok(kind) if kind.is_file() || kind.is_block_device() => Ok(()),
+        _ => Err("it is neither a file nor a block device".to_owned()),
+    }
+}
+
 /// A directory that is there.
 pub(super) fn directory(value: &OsStr) -> Result<(), String> {
     match Path::new(value).metadata() {

@@ -1,12 +1,10 @@
 //! `ec2-download-bundle`: a bundle comes from S3.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use baler_bundle::{PartSource, manifest_filename};
-use baler_store::{Acl, Directory, Put, Store, sha1_of};
-use bytes::Bytes;
+use baler_bundle::{DirectorySink, PartSink, PartSource, SealedPart, manifest_filename, part_of};
+use baler_store::sha1_of;
 
 use super::check;
 use super::fail::Usage;
@@ -88,25 +86,43 @@ fn run(session: &Session, options: Options) -> anyhow::Result<()> {
         manifest.display()
     ))?;
     let bundle = Bundle::read_with(&Place::S3(there.clone()), || Ok(aws.clone()))?;
-    let store: Arc<dyn Store> = Arc::new(Directory::new(directory.clone()));
-    let put = |data: &Bytes| Put { sha1: sha1_of(data), acl: Acl::Unsaid, overwrite: true };
+    check_names(&bundle, &directory)?;
+    let name = filename.strip_suffix(".manifest.xml").unwrap_or(&filename);
+    let sink = DirectorySink::create(&directory, name, true).context("writing the bundle")?;
+    let mut sink = sink.with_manifest(&filename);
     let source = bundle.parts();
     for (index, part) in bundle.manifest.contents().parts.iter().enumerate() {
         interrupt::check()?;
-        let name = &part.filename;
-        let (key, path) = (place.join(name).key, directory.join(name));
+        let filename = part.filename.clone();
+        let (key, path) = (place.join(&filename).key, directory.join(&filename));
         session.line(&format!("Downloading part {key} to {} ...", path.display()))?;
-        let data = source.get(name).with_context(|| format!("reading part {index} (`{name}`)"))?;
-        let data = Bytes::from(data);
+        let reading = || format!("reading part {index} (`{filename}`)");
+        let data = source.get(&filename).with_context(reading)?;
         if sha1_of(&data) != *part.digest.bytes() {
-            let what = format!("part {index} (`{name}`) is not what the manifest says");
+            let what = format!("part {index} (`{filename}`) is not what the manifest says");
             return Err(Trouble::mismatch(what).into());
         }
-        let (name, put) = (name.clone(), put(&data));
-        aws.run(async { Ok(store.put(&name, data, &put).await?) })?;
-        session.line(&format!("Downloaded {name} from {}", there.bucket))?;
+        let part = SealedPart { filename: filename.clone(), digest: part.digest, data };
+        sink.put(part).with_context(|| format!("writing `{}`", path.display()))?;
+        session.line(&format!("Downloaded {filename} from {}", there.bucket))?;
     }
-    let data = Bytes::copy_from_slice(bundle.manifest.text().as_bytes());
-    let put = put(&data);
-    aws.run(async { Ok(store.put(&filename, data, &put).await?) })
+    sink.commit(bundle.manifest.text()).context("writing the bundle")?;
+    Ok(())
+}
+
+/// Refuses parts that are called like something else that is there: a manifest may name anything.
+fn check_names(bundle: &Bundle, directory: &Path) -> anyhow::Result<()> {
+    let contents = bundle.manifest.contents();
+    let foreign = contents.parts.iter().find(|part| {
+        part_of(&part.filename) != Some(&contents.name)
+            && directory.join(&part.filename).symlink_metadata().is_ok()
+    });
+    match foreign {
+        None => Ok(()),
+        Some(part) => {
+            let path = directory.join(&part.filename);
+            let what = format!("`{}` is there, and is no part of this bundle", path.display());
+            Err(Trouble::failed(what).hint("name another directory with -d").into())
+        }
+    }
 }

@@ -153,24 +153,30 @@ fn migrate_manifest(session: &Session, options: Options) -> anyhow::Result<()> {
 
 /// Keeps the old manifest under another name, and puts the new one in its place; at no time is there none.
 fn replace(path: &Path, backup: &Path, text: &[u8]) -> anyhow::Result<()> {
-    let naming = || format!("keeping the old manifest as `{}`", backup.display());
     let writing = || format!("writing `{}`", path.display());
-    // Unlike a rename, a link does not replace what is there.
-    fs::hard_link(path, backup).with_context(naming).map_err(|error| {
-        let is_there = backup.symlink_metadata().is_ok();
-        let code = if is_there { Code::File } else { Code::Other };
-        error.context(Failure::new(code, "the manifest was not changed"))
-    })?;
-    let directory = path.parent().filter(|above| !above.as_os_str().is_empty());
-    let mut file = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))
-        .with_context(writing)?;
-    let mode = fs::metadata(path).with_context(writing)?.permissions();
+    // A link is written through.
+    let path = path.canonicalize().with_context(writing)?;
+    let old = fs::read(&path).with_context(writing)?;
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let mut file = tempfile::NamedTempFile::new_in(directory).with_context(writing)?;
+    let mode = fs::metadata(&path).with_context(writing)?.permissions();
     file.write_all(text)
         .and_then(|()| file.as_file().set_permissions(mode))
+        .and_then(|()| file.as_file().sync_all())
         .with_context(writing)?;
-    file.as_file().sync_all().with_context(writing)?;
-    file.persist(path).map_err(|error| error.error).with_context(writing)?;
-    Ok(())
+    let mut kept = fs::File::create_new(backup).map_err(|error| {
+        let is_there = error.kind() == std::io::ErrorKind::AlreadyExists;
+        let code = if is_there { Code::File } else { Code::Other };
+        let keeping = format!("keeping the old manifest as `{}`", backup.display());
+        let unchanged = Failure::new(code, "the manifest was not changed");
+        anyhow::Error::new(error).context(keeping).context(unchanged)
+    })?;
+    let replaced = kept
+        .write_all(&old)
+        .and_then(|()| kept.sync_all())
+        .and_then(|()| file.persist(&path).map(|_| ()).map_err(|error| error.error));
+    // Nothing was changed then, and there is nothing to keep.
+    replaced.inspect_err(|_| drop(fs::remove_file(backup))).with_context(writing)
 }
 
 /// The manifest for a region, signed again.
@@ -235,18 +241,20 @@ fn migrate_bundle(session: &Session, options: Options) -> anyhow::Result<()> {
     let acl = upload::acl(&options)?;
     let aws = s3::connect(session, &options, &region)?;
     let there = from.join(&filename);
-    session.line(&format!("Downloading manifest {} from {} ...", there.key, there.bucket))?;
-    let bundle = Bundle::read_with(&Place::S3(there), || Ok(aws.clone()))?;
+    let bundle = Bundle::read_with(&Place::S3(there.clone()), || Ok(aws.clone()))?;
     let Some((_, source)) = &bundle.remote else {
         return Err(Trouble::failed("the bundle is not in S3").into());
     };
     upload::check_name(session, &to)?;
-    let target = upload::open(session, &aws, &to, &region)?;
-    let name = target.bucket.region();
+    // Whether the manifest can be written is known before a bucket is made.
+    let found = aws.run(aws.find(&to.bucket))?;
+    let name = found.map_or_else(|| region.for_new().to_owned(), |found| found.region().to_owned());
+    let text = rewritten(session, &options, &bundle, Some(&name))?;
     if given(&options, "region").is_none() {
         session.line(&format!("Region not provided, guessing from S3 location: {name}"))?;
     }
-    let text = rewritten(session, &options, &bundle, Some(name))?;
+    let target = upload::open(session, &aws, &to, &region)?;
+    session.line(&format!("Downloading manifest {} from {} ...", there.key, there.bucket))?;
     let contents = bundle.manifest.contents();
     contents
         .parts

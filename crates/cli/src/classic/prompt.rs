@@ -20,7 +20,10 @@ pub(super) fn go_on() -> anyhow::Result<()> {
     match ask("Are you sure you want to continue? [y/N]")? {
         Answer::Line(answer) if answer.starts_with(['y', 'Y']) => Ok(()),
         Answer::Timeout => Err(timed_out().into()),
-        Answer::Line(_) | Answer::Nobody => Err(Declined.into()),
+        Answer::Line(_) => Err(Declined.into()),
+        Answer::Nobody => {
+            Err(Failure::new(Code::Other, "there is nobody to ask; --batch asks nothing").into())
+        }
     }
 }
 

@@ -93,6 +93,8 @@ pub(super) fn place(options: &Options, long: &str) -> anyhow::Result<Location> {
 pub(super) struct Region {
     /// `None`: wherever it is, or is made by default.
     pub(super) wanted: Option<String>,
+    /// Whether it must be there, and not only by default.
+    is_strict: bool,
     /// Where a new bucket is made then.
     default: String,
     endpoint: Option<String>,
@@ -102,7 +104,7 @@ pub(super) struct Region {
 pub(super) const DEFAULT_REGION: &str = "us-east-1";
 
 impl Region {
-    /// From `--region`, else `--location`, else what `--url` tells.
+    /// From `--location`, else `--region`, else what `--url` tells.
     pub(super) fn of(options: &Options) -> anyhow::Result<Region> {
         let url = given(options, "url");
         let named = |long| {
@@ -111,13 +113,15 @@ impl Region {
         };
         let (region, place) = (named("region")?, named("location")?);
         let endpoint = match &url {
+            // Not the value: there may be a password in it.
             Some(url) if region_of(url).is_none() => Some(
                 aws::endpoint(url)
-                    .map_err(|why| Usage(format!("--url has invalid value '{url}': {why}")))?,
+                    .map_err(|why| Usage(format!("--url has an invalid value: {why}")))?,
             ),
             _ => None,
         };
-        let wanted = match (region.or(place), url) {
+        let is_strict = place.is_some();
+        let wanted = match (place.or(region), url) {
             (Some(region), _) => Some(region),
             (None, Some(url)) => {
                 say("Specifying url has been deprecated, please use only --region");
@@ -129,7 +133,7 @@ impl Region {
             }
             (None, None) => None,
         };
-        Ok(Region { wanted, default: default_region(), endpoint })
+        Ok(Region { wanted, is_strict, default: default_region(), endpoint })
     }
 
     /// Where a new bucket is made.
@@ -140,7 +144,8 @@ impl Region {
     /// Whether a bucket that is in `found` will do.
     pub(super) fn takes(&self, found: &str) -> bool {
         // us-east-1 was the default, which scripts pass for «wherever it is».
-        self.wanted.as_deref().is_none_or(|wanted| wanted == found || wanted == DEFAULT_REGION)
+        let is_anywhere = |wanted: &str| wanted == DEFAULT_REGION && !self.is_strict;
+        self.wanted.as_deref().is_none_or(|wanted| wanted == found || is_anywhere(wanted))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What all classic commands begin and end with.
 
 use std::ffi::OsString;
+use std::io;
 
 use super::fail::{self, Usage};
 use super::options::Options;
@@ -69,12 +70,12 @@ fn attempt(command: &'static Command, args: Vec<OsString>) -> anyhow::Result<()>
 impl Session {
     /// Prints a line on standard output.
     pub(super) fn line(&self, text: &str) -> anyhow::Result<()> {
-        report::result(&format!("{}\n", report::plain(text)))
+        told(report::result(&format!("{}\n", report::plain(text))))
     }
 
     /// Prints a line of a list.
     pub(super) fn indented(&self, text: &str) -> anyhow::Result<()> {
-        report::result(&format!("\t{}\n", report::plain(text)))
+        told(report::result(&format!("\t{}\n", report::plain(text))))
     }
 
     /// What may be wrong: asks whether to go on, unless nobody is there.
@@ -94,6 +95,19 @@ impl Session {
     /// This machine's architecture as the old tools had it, and newer ones.
     pub(super) fn architecture(&self) -> String {
         machine::architecture().unwrap_or_else(|_| "unknown".to_owned())
+    }
+}
+
+/// A reader that has gone, as `head` does, is no reason to leave the work half done.
+fn told(printed: anyhow::Result<()>) -> anyhow::Result<()> {
+    let is_gone = |error: &anyhow::Error| {
+        error
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    };
+    match printed {
+        Err(error) if is_gone(&error) => Ok(()),
+        printed => printed,
     }
 }
 

@@ -18,6 +18,7 @@ use super::{COMMON, Command, Tools};
 use crate::aws::{Aws, Remote};
 use crate::bundle::{Bundle, IN_FLIGHT, common_start};
 use crate::exit::Trouble;
+use crate::remote::make_way;
 use crate::report::say;
 use crate::{interrupt, machine};
 
@@ -194,6 +195,11 @@ impl Sending<'_> {
     fn parts(&self) -> anyhow::Result<()> {
         let (aws, store) = (self.aws, &self.remote.store);
         let parts = &self.bundle.manifest.contents().parts;
+        let mut old = aws.run(self.old())?;
+        if old.is_some() {
+            let what = "is not whole, and overwrites nothing";
+            self.bundle.check_parts(IN_FLIGHT, what, &|_| {})?;
+        }
         let begin = common_start(parts.iter().map(|part| part.filename.as_str()));
         // Who may not list looks at each.
         let listed = aws.run(async { Ok(store.list(begin).await.ok()) })?;
@@ -207,7 +213,6 @@ impl Sending<'_> {
             Arc::new(move |name: &str, _| told.done(name)),
         );
         let source = self.bundle.parts();
-        let mut old = self.manifest.then_some(self.bundle.filename()?);
         for (index, part) in parts.iter().enumerate() {
             interrupt::check()?;
             let name = &part.filename;
@@ -225,7 +230,7 @@ impl Sending<'_> {
                 return Err(Trouble::mismatch(what).into());
             }
             if let Some(old) = old.take() {
-                aws.run(self.make_way(old))?;
+                aws.run(async { Ok(make_way(store, old, self.acl).await?) })?;
             }
             let put = Put { sha1, acl: self.acl, overwrite: true };
             aws.run(async { Ok(upload.put(name.clone(), data.into(), put).await?) })?;
@@ -233,16 +238,16 @@ impl Sending<'_> {
         aws.run(async { Ok(upload.finish().await?) })
     }
 
-    /// At no time does a manifest stand beside parts that are not its own.
-    async fn make_way(&self, manifest: &str) -> anyhow::Result<()> {
+    /// Another manifest of that name, which has to make way.
+    async fn old(&self) -> anyhow::Result<Option<&str>> {
+        let filename = self.bundle.filename()?;
         let (data, put) = self.manifest();
-        match self.remote.store.head(manifest).await {
-            Ok(Some(old)) if !old.is(&data, &put.sha1) => {
-                Ok(self.remote.store.delete(manifest).await?)
-            }
+        match self.remote.store.head(filename).await {
+            _ if !self.manifest => Ok(None),
+            Ok(old) => Ok(old.filter(|old| !old.is(&data, &put.sha1)).map(|_| filename)),
             // Who may not look finds out when it does not let itself be written.
-            Err(error) if error.kind != Kind::Denied => Err(error.into()),
-            _ => Ok(()),
+            Err(error) if error.kind == Kind::Denied => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -7,7 +7,7 @@ mod manifest;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use baler_bundle::{Level, bundle_files};
+use baler_bundle::{Level, bundle_files, leftovers};
 use baler_ec2::AmiName;
 use baler_manifest::{check_draft, check_name};
 
@@ -140,7 +140,9 @@ impl Args {
         let own = name
             .zip(self.destination.path())
             .and_then(|(name, path)| bundle_files(path, &name).ok());
-        own.into_iter().flatten().chain(self.keys.private_paths()).collect()
+        let left = self.destination.path().and_then(|path| leftovers(path).ok());
+        let own = own.into_iter().flatten().chain(left.into_iter().flatten());
+        own.chain(self.keys.private_paths()).collect()
     }
 
     fn plan(mut self, console: &Console) -> anyhow::Result<Plan> {

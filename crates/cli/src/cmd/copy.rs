@@ -21,6 +21,7 @@ use crate::interrupt;
 use crate::keys::{self, KeyArgs};
 use crate::output;
 use crate::place::{self, Place};
+use crate::remote::make_way;
 use crate::report::{self, Console, Progress, size};
 use crate::target::TargetArgs;
 use within::Within;
@@ -315,8 +316,7 @@ impl Args {
                     .into());
             }
             if let Some(old) = old.take() {
-                // At no time does a manifest stand beside parts that are not its own.
-                aws.run(async { Ok(store.delete(old).await?) })?;
+                aws.run(async { Ok(make_way(&store, old, self.target.acl).await?) })?;
             }
             let put = Put { sha1, acl: self.target.acl, overwrite: self.force };
             aws.run(async { Ok(upload.put(name.clone(), data.into(), put).await?) })?;

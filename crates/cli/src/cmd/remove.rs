@@ -171,6 +171,12 @@ impl Plan {
         let mut plan = Plan::empty(aws, place, remote)?;
         plan.names = names(bundle)?;
         plan.check(bundle)?;
+        let manifest = bundle.filename()?;
+        // Who may not look deletes it all the same: what is not there is no error.
+        let found = plan.aws.run(async { Ok(plan.store.head(manifest).await) })?;
+        if let Ok(None) = found {
+            plan.names.retain(|name| name != manifest);
+        }
         Ok(plan)
     }
 

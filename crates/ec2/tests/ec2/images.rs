@@ -18,7 +18,8 @@ async fn images_are_read_whole() {
         "DescribeImages",
         "<imagesSet><item><imageId>ami-01234567</imageId><imageLocation>b/k.xml</imageLocation>
          <imageState>available</imageState><imageOwnerId>123456789012</imageOwnerId>
-         <isPublic>true</isPublic><architecture>x86_64</architecture><imageType>machine</imageType>
+         <imageOwnerAlias>amazon</imageOwnerAlias>
+         <platform>windows</platform><hypervisor>xen</hypervisor><isPublic>true</isPublic><architecture>x86_64</architecture><imageType>machine</imageType>
          <kernelId>aki-5c21674b</kernelId><ramdiskId>ari-5c21674b</ramdiskId>
          <name>a &amp; b</name><description/>
          <rootDeviceType>instance-store</rootDeviceType><rootDeviceName>/dev/sda1</rootDeviceName>
@@ -26,7 +27,7 @@ async fn images_are_read_whole() {
          <blockDeviceMapping>
           <item><deviceName>/dev/sda1</deviceName><ebs><snapshotId>snap-1</snapshotId>
            <volumeSize>8</volumeSize><deleteOnTermination>true</deleteOnTermination>
-           <volumeType>gp3</volumeType><encrypted>false</encrypted></ebs></item>
+           <volumeType>gp3</volumeType><iops>3000</iops><encrypted>false</encrypted></ebs></item>
           <item><deviceName>sdb</deviceName><virtualName>ephemeral0</virtualName></item>
           <item><deviceName>sdc</deviceName><noDevice/></item></blockDeviceMapping>
          <virtualizationType>paravirtual</virtualizationType><enaSupport>true</enaSupport>
@@ -45,6 +46,9 @@ async fn images_are_read_whole() {
         (&image.name, "a & b"),
         (&image.location, "b/k.xml"),
         (&image.owner, "123456789012"),
+        (&image.owner_alias, "amazon"),
+        (&image.platform, "windows"),
+        (&image.hypervisor, "xen"),
         (&image.architecture, "x86_64"),
         (&image.image_type, "machine"),
         (&image.kernel, "aki-5c21674b"),
@@ -70,7 +74,10 @@ async fn images_are_read_whole() {
     let volumes: Vec<_> = image.mappings.iter().map(|m| (m.device.as_str(), &m.volume)).collect();
     assert!(matches!(
         volumes[0],
-        ("/dev/sda1", ImageVolume::Ebs { size: Some(8), delete_on_termination: true, .. })
+        (
+            "/dev/sda1",
+            ImageVolume::Ebs { size: Some(8), iops: Some(3000), delete_on_termination: true, .. }
+        )
     ));
     assert_eq!(volumes[1], ("sdb", &ImageVolume::Virtual("ephemeral0".to_owned())));
     assert_eq!(volumes[2], ("sdc", &ImageVolume::NoDevice));
@@ -120,6 +127,7 @@ async fn kernels_are_images_too() {
 async fn a_list_of_identifiers_has_no_pages() {
     let server = Server::giving([described(&[(AMI, "n", "b/k", "available")])]);
     let mut query = Query::id(&ami());
+    query.executable_by = vec!["self".to_owned(), "123456789012".to_owned()];
     query.filters.push(("root-device-type".to_owned(), vec!["ebs".to_owned(), "x".to_owned()]));
     assert_eq!(server.ec2().images(&query, &ignore).await.expect("images").len(), 1);
     let form = server.asked()[0].form();
@@ -130,6 +138,10 @@ async fn a_list_of_identifiers_has_no_pages() {
         (Some("root-device-type"), Some("x"))
     );
     assert_eq!((get("IncludeDeprecated"), get("Owner.1")), (Some("true"), None));
+    assert_eq!(
+        (get("ExecutableBy.1"), get("ExecutableBy.2")),
+        (Some("self"), Some("123456789012"))
+    );
 }
 
 #[tokio::test]

@@ -72,6 +72,64 @@ async fn everything_is_said() {
     assert_eq!(form, expected.into_iter().collect());
 }
 
+fn of_volumes() -> Registration {
+    let texts = ["/dev/sda1=snap-0123456789abcdef0:8:false:io1:1000", "sdf=:100"];
+    let volumes = texts.map(|text| text.parse().expect(text)).to_vec();
+    let (name, root) = (NAME.parse().expect("a name"), "/dev/sda1".parse().expect("a device"));
+    let mut wanted = Registration::of_volumes(name, root, volumes, Virtualization::Hvm);
+    wanted.mappings = vec!["sdb=ephemeral0".parse().expect("a mapping")];
+    wanted
+}
+
+#[tokio::test]
+async fn volumes_are_registered_behind_their_devices() {
+    let server = Server::giving([described(&[]), made()]);
+    let registered = server.ec2().register(&of_volumes(), &ignore).await.expect("an AMI");
+    assert_eq!(registered, Registered::New(AMI.parse().expect("an id")));
+    let expected = [
+        ("Action", "RegisterImage"),
+        ("Version", "2016-11-15"),
+        ("Name", NAME),
+        ("VirtualizationType", "hvm"),
+        ("RootDeviceName", "/dev/sda1"),
+        ("BlockDeviceMapping.1.DeviceName", "sdb"),
+        ("BlockDeviceMapping.1.VirtualName", "ephemeral0"),
+        ("BlockDeviceMapping.2.DeviceName", "/dev/sda1"),
+        ("BlockDeviceMapping.2.Ebs.SnapshotId", "snap-0123456789abcdef0"),
+        ("BlockDeviceMapping.2.Ebs.VolumeSize", "8"),
+        ("BlockDeviceMapping.2.Ebs.DeleteOnTermination", "false"),
+        ("BlockDeviceMapping.2.Ebs.VolumeType", "io1"),
+        ("BlockDeviceMapping.2.Ebs.Iops", "1000"),
+        ("BlockDeviceMapping.3.DeviceName", "sdf"),
+        ("BlockDeviceMapping.3.Ebs.VolumeSize", "100"),
+        ("BlockDeviceMapping.3.Ebs.DeleteOnTermination", "true"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(server.asked()[1].form(), expected.into_iter().collect());
+}
+
+#[tokio::test]
+async fn volumes_are_the_same_image_if_the_root_is() {
+    for (snapshot, is_same) in [("snap-0123456789abcdef0", true), ("snap-01234567", false)] {
+        let item = format!(
+            "<imagesSet><item><imageId>{AMI}</imageId><name>{NAME}</name><blockDeviceMapping><item>
+             <deviceName>/dev/sda1</deviceName><ebs><snapshotId>{snapshot}</snapshotId></ebs></item>
+             </blockDeviceMapping></item></imagesSet>"
+        );
+        let server = Server::giving([answer("DescribeImages", &item)]);
+        match server.ec2().register(&of_volumes(), &ignore).await {
+            Ok(registered) => {
+                let already = Registered::Already(AMI.parse().expect("an id"));
+                assert!(is_same && registered == already, "{snapshot}");
+            }
+            Err(error) => {
+                let is_taken = matches!(error.kind, ErrorKind::NameTaken { .. });
+                assert!(!is_same && is_taken, "{error}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_same_image_is_not_registered_twice() {
     let (result, actions) = register([ours()]).await;
@@ -233,6 +291,14 @@ async fn contradictions_are_found_before_anything_is_sent() {
         assert_eq!(error.kind, ErrorKind::Refused);
         assert!(error.to_string().contains(says), "{error}");
     }
+    for (root, says) in [("/dev/sdf", "is `/dev/sdf`, and no snapshot"), ("sdc", "is `sdc`")] {
+        let mut wanted = of_volumes();
+        wanted.root_device = Some(root.parse().expect(root));
+        assert!(wanted.check().expect_err(says).to_string().contains(says));
+    }
+    let mut wanted = of_volumes();
+    wanted.mappings = vec!["/dev/sdf=none".parse().expect("a mapping")];
+    assert!(wanted.check().expect_err("twice").to_string().contains("mapped twice"));
     assert!(server.asked().is_empty());
 }
 

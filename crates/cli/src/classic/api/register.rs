@@ -13,6 +13,7 @@ use crate::classic::fail::Usage;
 use crate::classic::options::{Options, Spec, anything, value};
 use crate::classic::session::{Session, given};
 use crate::classic::{Command, Tools};
+use crate::exit::Trouble;
 use crate::report::Console;
 
 pub(super) const COMMAND: Command = Command {
@@ -102,7 +103,13 @@ fn run(session: &Session, options: Options) -> anyhow::Result<()> {
     let registered = api.aws.run(async { Ok(api.ec2.register(&registration, &api.tell()).await?) });
     let registered = registered.with_context(|| format!("registering `{source}` as `{name}`"))?;
     if let Registered::Already(ami) = &registered {
-        api.console.warn(&format!("`{name}` is {ami} already; nothing was registered or changed"));
+        let what = format!("`{name}` is {ami} already");
+        if given(&options, "name").is_some() {
+            let other = Trouble::refused(what).hint("choose another name, or deregister that one");
+            return Err(other.into());
+        }
+        // Of old, a manifest could be registered again and again.
+        api.console.warn(&format!("{what}; nothing was registered or changed"));
     }
     Lines::of(&options).image(registered.id().as_str())
 }

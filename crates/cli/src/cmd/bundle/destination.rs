@@ -116,14 +116,20 @@ impl Destination {
     }
 
     /// Refuses what is in the way, before anything is read or made.
-    pub(crate) fn check(&self, name: &str, image: &Path, overwrite: bool) -> anyhow::Result<()> {
+    pub(crate) fn check(
+        &self,
+        name: &str,
+        inputs: &[&Path],
+        overwrite: bool,
+    ) -> anyhow::Result<()> {
         let found = match self {
             Destination::Directory(path) => {
                 // A directory that is not there is made later, or that says what is wrong with it.
                 let files = bundle_files(path, name).unwrap_or_default();
-                if let Some(own) = files.iter().find(|file| is_same(file, image)) {
+                let is_input = |file: &&PathBuf| inputs.iter().any(|input| is_same(file, input));
+                if let Some(own) = files.iter().find(is_input) {
                     return Err(Trouble::usage(format!(
-                        "the image is a file of the bundle, `{}`",
+                        "`{}` is read, and would be a file of the bundle that is written",
                         own.display()
                     ))
                     .hint("choose another directory or another --name")

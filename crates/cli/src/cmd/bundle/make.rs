@@ -51,7 +51,9 @@ pub(crate) struct Register {
 impl Plan {
     /// Refuses what is in the way, before anything is read or made.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        self.destination.check(&self.manifest.name, &self.image, self.overwrite)
+        let key = self.user.as_ref().map(|user| user.path.as_path());
+        let inputs: Vec<_> = std::iter::once(self.image.as_path()).chain(key).collect();
+        self.destination.check(&self.manifest.name, &inputs, self.overwrite)
     }
 
     pub(crate) fn open(

@@ -10,6 +10,7 @@ use baler_store::{Acl, Kind, Put, Store, sha1_of};
 use super::Copied;
 use crate::bundle::IN_FLIGHT;
 use crate::exit::Trouble;
+use crate::remote::make_way;
 use crate::report::Progress;
 
 /// A copy that the service makes.
@@ -48,8 +49,7 @@ impl Within {
         )
         .await?;
         if let Some(old) = old {
-            // At no time does a manifest stand beside parts that are not its own.
-            self.to.delete(old).await?;
+            make_way(&self.to, old, self.acl).await?;
         }
         let copied = std::sync::Mutex::new(Copied::default());
         let count = |len: u64, is_kept: bool| {
