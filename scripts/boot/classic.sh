@@ -40,7 +40,7 @@ case_classic-hvm() {
         --name AMI_name --virtualization-type hvm
     cd "$ROOT"
     run e2fsck -fn "$work/classic-hvm.img?offset=$(offset "$work/classic-hvm.img")"
-    boot "$work/classic-hvm.img" --token booted
+    boot "$work/classic-hvm.img" --token booted --bus nvme
 }
 
 # Packer's two default command lines, verbatim, on the machine that they bundle; it is paravirtual.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs each fuzz target of fuzz/ for a while (BALER_FUZZ_SECONDS, 30), from the seeds in fuzz/seeds and what earlier runs found.
+# Runs each fuzz target of fuzz/ for a while (BALER_FUZZ_SECONDS, 20), from the seeds in fuzz/seeds and what earlier runs found.
 # usage: scripts/stage/fuzz.sh [TARGET...]
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
@@ -7,7 +7,7 @@ set -euo pipefail
 need_rust
 need c++=g++
 export CARGO_TARGET_DIR=$TARGET/fuzz
-seconds=${BALER_FUZZ_SECONDS:-30}
+seconds=${BALER_FUZZ_SECONDS:-20}
 
 if ! cargo +nightly --version >/dev/null 2>&1; then
     if ! rustup toolchain install nightly --profile minimal --no-self-update >&2; then

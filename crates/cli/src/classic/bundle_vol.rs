@@ -123,7 +123,7 @@ const OWN: &[Spec] = &[
         "PATH",
         check::file,
         "Put this file in the place of /boot/grub/menu.lst, on a disk that is divided",
-        "",
+        "a file in the tree",
     ),
     flag("clone-only", "Make the image DIR/PREFIX, and no bundle", "baler image / FILE"),
 ];
@@ -199,7 +199,7 @@ impl Job {
             root,
             directory,
             name,
-            size: size << 20,
+            size: size.saturating_mul(1 << 20),
             volume,
             excluded: listed(options, "exclude")
                 .map(|item| item.to_string_lossy().into_owned())
