@@ -130,8 +130,10 @@ impl DirectorySink {
             }
             _ => sync_directory(&self.directory)?,
         }
+        // Under another name for the manifest it is another bundle that the old files belong to.
+        let is_own = manifest.ends_with(manifest_filename(&self.name));
         let is_stale = |path: &PathBuf| {
-            path != manifest && !self.filenames.iter().any(|new| path.ends_with(new))
+            is_own && path != manifest && !self.filenames.iter().any(|new| path.ends_with(new))
         };
         Ok(old.into_iter().filter(is_stale).collect())
     }

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use baler_bundle::{DirectorySink, PartSink, PartSource, SealedPart, manifest_filename, part_of};
+use baler_bundle::{
+    DirectorySink, DirectorySource, PartSink, PartSource, SealedPart, manifest_filename, part_of,
+};
+use baler_manifest::Part;
 use baler_store::sha1_of;
 
 use super::check;
@@ -86,8 +89,8 @@ fn run(session: &Session, options: Options) -> anyhow::Result<()> {
         manifest.display()
     ))?;
     let bundle = Bundle::read_with(&Place::S3(there.clone()), || Ok(aws.clone()))?;
-    check_names(&bundle, &directory)?;
     let name = filename.strip_suffix(".manifest.xml").unwrap_or(&filename);
+    check_names(&bundle, name, &directory)?;
     let sink = DirectorySink::create(&directory, name, true).context("writing the bundle")?;
     let mut sink = sink.with_manifest(&filename);
     let source = bundle.parts();
@@ -110,12 +113,18 @@ fn run(session: &Session, options: Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Refuses parts that are called like something else that is there: a manifest may name anything.
-fn check_names(bundle: &Bundle, directory: &Path) -> anyhow::Result<()> {
+/// Refuses parts that are called like something else that is there, and not the same: a manifest may name anything. What
+/// is called like the parts of the bundle `name` makes way.
+fn check_names(bundle: &Bundle, name: &str, directory: &Path) -> anyhow::Result<()> {
     let contents = bundle.manifest.contents();
+    let there = DirectorySource::new(directory);
+    let is_same = |part: &Part| {
+        there.get(&part.filename).is_ok_and(|data| sha1_of(&data) == *part.digest.bytes())
+    };
     let foreign = contents.parts.iter().find(|part| {
-        part_of(&part.filename) != Some(&contents.name)
+        part_of(&part.filename) != Some(name)
             && directory.join(&part.filename).symlink_metadata().is_ok()
+            && !is_same(part)
     });
     match foreign {
         None => Ok(()),
