@@ -180,7 +180,7 @@ fn the_old_names_are_links_that_know_themselves() {
     // The pages, the table, and the table in the README.
     fs::create_dir(user.path("man")).expect("a directory");
     user.run(["man", "man"]).exits(0);
-    for name in names.iter().filter(|name| user.path(format!("man/{name}.1")).exists()) {
+    for name in &names {
         assert!(
             fs::read_to_string(user.path(format!("man/{name}.1"))).expect("a page").contains(".SH")
         );
