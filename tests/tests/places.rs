@@ -100,6 +100,13 @@ fn force_takes_the_old_manifest_away_first_and_old_parts_last() {
     let small = image::noise(1 << 20, 2);
     image::write(&cloud.user.path("disk"), 2 << 20, &[(0, &small)]);
     cloud.bundle("disk", "s3://images/web", &[]).exits(1).says("disk.manifest.xml` exists");
+    // Who may not put costs nobody the old bundle.
+    let public = cloud.bundle("disk", "s3://images/web", &["--force", "--acl", "public-read"]);
+    public
+        .exits(4)
+        .says("public ACLs are blocked")
+        .does_not_say("the old bundle of that name is gone");
+    cloud.run(["verify", "s3://images/web/disk.manifest.xml", "--key", &key()]).exits(0);
     let before = cloud.aws.requests().len();
     cloud.bundle("disk", "s3://images/web", &["--force"]).exits(0);
     let changes: Vec<_> = cloud
@@ -113,6 +120,10 @@ fn force_takes_the_old_manifest_away_first_and_old_parts_last() {
             format!("{} {name}", request.method)
         })
         .collect();
+    // First it is tried whether something can be put there.
+    let (tried, changes) = changes.split_at(2);
+    assert!(tried[0].starts_with("PUT .baler-check-"), "{tried:?}");
+    assert!(tried[1].starts_with("DELETE .baler-check-"), "{tried:?}");
     assert_eq!(
         changes,
         [

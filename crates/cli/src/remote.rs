@@ -229,9 +229,8 @@ impl RemoteSink {
 impl PartSink for RemoteSink {
     fn put(&mut self, part: SealedPart) -> io::Result<()> {
         if self.begun.is_empty() {
-            // At no time does a manifest stand beside parts that are not its own.
             for old in self.stale.iter().filter(|name| name.ends_with(".manifest.xml")) {
-                wait(&self.handle, self.store.delete(old))?;
+                wait(&self.handle, make_way(&self.store, old, self.acl))?;
                 self.has_replaced = true;
             }
         }
