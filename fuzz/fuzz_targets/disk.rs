@@ -6,7 +6,10 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
-use baler_volume::{Chain, Disk, DiskId, Layout, Length, Partition, PartitionKind, Table};
+use baler_volume::chain::Chain;
+use baler_volume::layout::{Layout, Length};
+use baler_volume::root_device::Disk;
+use baler_volume::table::{DiskId, Partition, PartitionKind, Table};
 use libfuzzer_sys::fuzz_target;
 use uuid::Uuid;
 

@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use baler_tests::{User, VERBS, capture, command, skip};
 
 /// Which crates each one may use: a star, with `cli` in the middle.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("crates/manifest", &[]),
     ("crates/image", &[]),
     ("crates/bundle", &["baler-image", "baler-manifest"]),
-    ("crates/ext4", &["baler-image"]),
-    ("crates/volume", &["baler-ext4", "baler-image"]),
+    ("crates/tree", &[]),
+    ("crates/secrets", &[]),
+    ("crates/ext4", &["baler-image", "baler-tree"]),
+    ("crates/volume", &["baler-ext4", "baler-image", "baler-secrets", "baler-tree"]),
     ("crates/store", &[]),
     ("crates/ec2", &[]),
     (

@@ -1,5 +1,7 @@
 //! The command line: the verbs, and the types of what is typed.
 
+pub(crate) mod volume;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 

@@ -10,8 +10,9 @@ use baler_image::{Compression, FileImage, Image, StreamImage, measure, open_file
 
 use crate::exit::Trouble;
 use crate::interrupt::{self, Waiting};
+use crate::report::tree::Outcome;
 use crate::report::{Console, size};
-use crate::volume::{Outcome, Volume};
+use crate::volume::Volume;
 
 /// What is to be bundled, opened.
 pub(crate) enum Input {

@@ -1,5 +1,8 @@
 //! What a person sees: messages and progress, on standard error; and what a program reads, on standard output.
 
+pub(crate) mod plan;
+pub(crate) mod tree;
+
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;

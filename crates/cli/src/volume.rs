@@ -1,38 +1,20 @@
-//! A root tree becomes an image: what the verbs do with a directory.
+//! A root tree becomes an image: what the verbs do with a directory, and what is said of it meanwhile.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use baler_ext4::{FileSystem, Plan, Profile, Time};
 use baler_image::Image;
-use baler_volume::fstab::NewRoot;
-use baler_volume::lint::{Finding, Severity, Subject, lint};
-use baler_volume::{
-    Change, DiskImage, Filter, Follow, Layout, Mounts, Patterns, Troubles, Walk, WalkError,
-    WalkEvent, WalkOptions, walk,
-};
+use baler_volume::Advice;
+use baler_volume::lint::{Finding, Severity};
+use baler_volume::recipe::{Event, Recipe, RecipeError, RecipeErrorKind};
+use baler_volume::walk::Change;
 
-use uuid::Uuid;
-
+use crate::args::volume::VolumeArgs;
 use crate::exit::Trouble;
 use crate::interrupt;
-use crate::machine;
-use crate::report::{self, Console};
-use args::{FilterArg, VolumeArgs};
-
-pub(crate) mod args;
-
-mod boot;
-
-mod edits;
-
-mod facts;
-
-mod format;
-
-mod site;
-
-mod tell;
+use crate::report::tree::{self, Lines, Outcome, Report};
+use crate::report::{Console, Progress, plan, size};
 
 /// What is to be made of which tree.
 pub(crate) struct Request<'a> {
@@ -47,246 +29,195 @@ pub(crate) struct Request<'a> {
     pub(crate) overwrite: bool,
 }
 
+impl Request<'_> {
+    fn recipe(&self) -> anyhow::Result<Recipe> {
+        self.args.recipe(self.root, self.size, self.never.clone(), self.now)
+    }
+
+    fn write_report(&self, entries: usize, changes: &[Change]) -> anyhow::Result<Option<Report>> {
+        let path = self.args.report.as_deref();
+        path.map(|path| Report::write(path, entries, changes, self.overwrite)).transpose()
+    }
+}
+
 /// A tree that is ready to be read as an image.
 pub(crate) struct Volume {
-    image: Box<dyn Image>,
-    outcome: Outcome,
-    facts: facts::Facts,
-    /// What is left out or changed.
-    pub(crate) changes: Vec<Change>,
-    /// `/etc/fstab` in the image.
-    pub(crate) fstab: String,
-}
-
-/// What can be said of the tree's files when the image was read.
-pub(crate) struct Outcome {
-    troubles: Troubles,
-    report: Option<tell::Report>,
-}
-
-impl Outcome {
-    /// Tells which files were not read as they were seen; returns their number.
-    pub(crate) fn tell(&self, console: &Console) -> anyhow::Result<usize> {
-        let troubles = self.troubles.list();
-        tell::troubles(&troubles, console);
-        if let Some(report) = &self.report {
-            report.complete(&troubles)?;
-        }
-        Ok(troubles.len())
-    }
+    planned: baler_volume::Volume,
+    report: Option<Report>,
 }
 
 impl Volume {
     pub(crate) fn image(&mut self) -> &mut dyn Image {
-        &mut *self.image
+        self.planned.image()
     }
 
     pub(crate) fn into_image(self) -> (Box<dyn Image>, Outcome) {
-        (self.image, self.outcome)
+        let (image, troubles) = self.planned.into_image();
+        (image, Outcome { troubles, report: self.report })
     }
 
     /// Where the file system begins in the image, and its length.
     pub(crate) fn root_place(&self) -> (u64, u64) {
-        self.facts.root_place()
+        let place = self.planned.root_place();
+        (place.start, place.end - place.start)
     }
 
     /// How the disk is divided: `mbr`, `gpt` or `none`.
-    pub(crate) fn division(&self) -> &'static str {
-        self.facts.division()
+    pub(crate) fn division(&self) -> String {
+        self.planned.division().to_string()
+    }
+
+    /// What is left out or changed.
+    pub(crate) fn changes(&self) -> &[Change] {
+        self.planned.changes()
+    }
+
+    /// `/etc/fstab` in the image.
+    pub(crate) fn fstab(&self) -> &str {
+        self.planned.fstab()
     }
 
     /// What would be done, as `--dry-run` prints it.
     pub(crate) fn text(&self) -> String {
-        self.facts.text()
+        plan::text(self.planned.summary())
     }
 
     /// The same for programs.
     pub(crate) fn json(&self) -> serde_json::Value {
-        self.facts.json()
+        let hint = |finding: &Finding| finding.advice.as_ref().map(words);
+        plan::json(self.planned.summary(), hint)
     }
 }
 
 /// Walks a tree and plans its image; no file is read but those that the filter and the boot chain look into.
 pub(crate) fn open(request: &Request<'_>, console: &Console) -> anyhow::Result<Volume> {
-    let mounts = what_is_mounted(console)?;
-    let site = site::Site::find(request, &mounts, console)?;
-    site.check_sizes(request.args)?;
-    let mut walk = gather(request, &mounts, console)?;
-    if machine::is_clock_stopped() {
-        walk.tree.forget_reading();
-    }
-    tell::changes(&walk, console);
-    let report = write_report(&walk, request)?;
-    check_readable(&walk, request)?;
-    let boot = boot::choose(request, &site, &mounts, &walk.tree, console)?;
-    let options = site.options(request, &boot, &walk.tree, console)?;
-    let old_fs = site.fs_type();
-    let root = edits::apply(request, &boot, &options, old_fs, &mut walk, console)?;
-    let length = site.length(request, &walk.tree, &options, console);
-    let layout = boot.layout(length, options.uuid).context("dividing the disk")?;
-    let options = site.sized(request.args, options, layout.root_len);
-    let findings = look_over(&mut walk, &layout, &root, options.profile, old_fs);
-    tell::findings(&findings, console);
-    check_bootable(&findings, old_fs, request)?;
-    let facts = facts::Facts::new(request, &walk, &layout, &options, findings);
-    let fstab = edits::read(&mut walk, b"etc/fstab").unwrap_or_default();
-    let fstab = String::from_utf8_lossy(&fstab).into_owned();
-    let Walk { tree, files, changes } = walk;
-    let troubles = files.troubles();
-    let plan = Plan::new(tree, options).map_err(|error| site::does_not_fit(error, &layout))?;
-    let facts = facts.planned(&plan);
-    console.note(&facts.summary());
-    let image: Box<dyn Image> = match layout.table {
-        None => Box::new(FileSystem::new(plan, files)),
-        Some(_) => {
-            let file_system = FileSystem::new(plan, files);
-            Box::new(DiskImage::new(layout.len, layout.pieces, file_system, layout.start))
-        }
-    };
-    Ok(Volume { image, outcome: Outcome { troubles, report }, facts, changes, fstab })
+    let mut teller = Teller { root: request.root, console, progress: None };
+    let gathered = request.recipe()?.gather(&mut |event| teller.tell(&event)).map_err(failed)?;
+    let report = request.write_report(gathered.entries(), gathered.changes())?;
+    let planned = gathered.plan(&mut |event| teller.tell(&event)).map_err(failed)?;
+    Ok(Volume { planned, report })
 }
 
 /// Prints what happens to each path, and why.
 pub(crate) fn list(request: &Request<'_>, json: bool, console: &Console) -> anyhow::Result<()> {
-    let mounts = what_is_mounted(console)?;
-    let mut lines = tell::Lines::new(json);
-    let result = walk_with(request, &mounts, &mut |event| {
-        interrupt::check()?;
-        lines.add(&event)
+    let mut lines = Lines::new(json);
+    let mut teller = Teller { root: request.root, console, progress: None };
+    let listed = request.recipe()?.list(&mut |event| match event {
+        Event::Entry(entry) => {
+            interrupt::check()?;
+            lines.add(entry)
+        }
+        event => teller.tell(&event),
     });
-    let walk = result.context("listing what would happen")?;
+    let walk = listed.map_err(failed).context("listing what would happen")?;
     lines.finish()?;
-    write_report(&walk, request)?;
+    request.write_report(walk.tree.len(), &walk.changes)?;
     Ok(())
 }
 
-fn write_report(walk: &Walk, request: &Request<'_>) -> anyhow::Result<Option<tell::Report>> {
-    let path = request.args.report.as_deref();
-    path.map(|path| tell::Report::write(path, walk, request.overwrite)).transpose()
+/// Tells what happens on the way, on the console.
+struct Teller<'a> {
+    root: &'a Path,
+    console: &'a Console,
+    /// Shown while entries are walked.
+    progress: Option<Progress>,
 }
 
-/// What is mounted; without `/proc`, as in a bare chroot, everything is taken for one file system.
-fn what_is_mounted(console: &Console) -> anyhow::Result<Mounts> {
-    match Mounts::of_this_process() {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            console.warn(
-                "/proc is not mounted: what is mounted below the root cannot be told from it",
-            );
-            Ok(Mounts::default())
+impl Teller<'_> {
+    fn tell(&mut self, event: &Event<'_>) -> io::Result<()> {
+        let console = self.console;
+        if let Event::Entry(_) = event {
+            let root = self.root.display();
+            let begin = || console.counter(format!("walking {root}"), "entries");
+            self.progress.get_or_insert_with(begin).add(1);
+            return interrupt::check();
         }
-        result => result.context("reading what is mounted"),
+        self.progress = None;
+        match event {
+            Event::Changes { kind, changes } => {
+                tree::changes(kind, changes, event.severity(), console);
+            }
+            Event::NoSourceDisk => {
+                console.note(&format!("{event} (--partition mbr or gpt makes a disk)"));
+            }
+            Event::Shortened { source, needed, .. } => console.note(&format!(
+                "the source has {}, EC2 takes at most 10 GiB, the tree needs {}: the image will have 10 GiB (--size says otherwise)",
+                size(*source),
+                size(*needed)
+            )),
+            Event::Planned(summary) => console.note(&plan::line(summary)),
+            event => {
+                if event.severity() == Severity::Note {
+                    console.note(&event.to_string());
+                } else {
+                    console.warn(&event.to_string());
+                }
+                if let Some(advice) = event.advice() {
+                    console.hint(&words(&advice));
+                }
+            }
+        }
+        Ok(())
     }
 }
 
-fn gather(request: &Request<'_>, mounts: &Mounts, console: &Console) -> anyhow::Result<Walk> {
-    let progress = console.counter(format!("walking {}", request.root.display()), "entries");
-    let walk = walk_with(request, mounts, &mut |_| {
-        progress.add(1);
-        interrupt::check()
-    })?;
-    Ok(walk)
+/// An error with its exit code and its hint.
+fn failed(error: RecipeError) -> anyhow::Error {
+    let error = match error {
+        RecipeError::Stopped(error) => return error.into(),
+        error => error,
+    };
+    let trouble = match error.kind() {
+        RecipeErrorKind::Usage => Trouble::usage(error.to_string()),
+        _ => Trouble::failed(error.to_string()),
+    };
+    let trouble = match error.advice() {
+        Some(advice) => trouble.hint(words(&advice)),
+        None => trouble,
+    };
+    anyhow::Error::new(error).context(trouble)
 }
 
-fn walk_with(
-    request: &Request<'_>,
-    mounts: &Mounts,
-    on_event: &mut dyn FnMut(WalkEvent<'_>) -> std::io::Result<()>,
-) -> anyhow::Result<Walk> {
-    let args = request.args;
-    let patterns = Patterns::new(&args.exclude, &args.exclude_tree, &args.include)
-        .context(Trouble::usage("reading the patterns").hint(
-            "patterns are the shell's: `*`, `**`, `?`, `[a-z]`, `{a,b}`; a backslash takes a character as it is",
-        ))?;
-    let follow = match (args.one_file_system, args.all) {
-        (true, _) => Follow::OneFileSystem,
-        (false, true) => Follow::All,
-        (false, false) => Follow::Local,
-    };
-    let filter = match args.filter {
-        FilterArg::Content => Filter::Content,
-        FilterArg::Classic => Filter::Classic,
-        FilterArg::None => Filter::None,
-    };
-    let options = WalkOptions {
-        mounts: mounts.clone(),
-        follow,
-        patterns,
-        filter,
-        never: request.never.iter().chain(&args.report).cloned().collect(),
-        tolerate: args.tolerate,
-        now: Time { seconds: request.now as i64, nanos: 0 },
-    };
-    walk(request.root, &options, on_event).map_err(|error| match error {
-        WalkError::Stopped(source) => source.into(),
-        WalkError::Root { ref source, .. } => {
-            let hint = match source.kind() {
-                std::io::ErrorKind::PermissionDenied => "become root, or name a tree that is yours",
-                _ => "name the directory that holds the root tree, / for this machine",
-            };
-            anyhow::Error::new(error).context(Trouble::failed("walking the tree").hint(hint))
+/// What to do, with the options of this command line.
+fn words(advice: &Advice) -> String {
+    let text = match advice {
+        Advice::ChooseLength { needed } => {
+            return format!("pass --size {needed} or more, or leave something out with --exclude");
         }
-        error => error.into(),
-    })
-}
-
-/// Looks for what would keep the image from booting.
-fn look_over(
-    walk: &mut Walk,
-    layout: &Layout,
-    root: &NewRoot,
-    profile: Profile,
-    old_fs: Option<&str>,
-) -> Vec<Finding> {
-    /// An initramfs has some 100 MiB at most.
-    const MOST: u64 = 256 << 20;
-    let Walk { tree, files, .. } = walk;
-    let subject = Subject { tree, layout, root, profile, old_fs };
-    lint(&subject, &mut |node| edits::read_node(tree, files, node, MOST).ok())
-}
-
-/// Refuses to replace a file system that is not ext2, ext3 or ext4 by one with which the machine would not boot.
-fn check_bootable(
-    findings: &[Finding],
-    old_fs: Option<&str>,
-    request: &Request<'_>,
-) -> anyhow::Result<()> {
-    let is_other = old_fs.is_some_and(|fs_type| !fs_type.starts_with("ext"));
-    let wants_none = request.args.bootloader == args::BootloaderArg::None;
-    let error = findings.iter().find(|finding| finding.severity == Severity::Error);
-    match error.filter(|_| is_other && !wants_none) {
-        Some(error) => Err(Trouble::failed(format!(
-            "the root is {} and would be ext4 in the image, which would not boot: {}",
-            old_fs.unwrap_or_default(),
-            error.text
-        ))
-        .hint("repair that first; or pass --bootloader none for an image that need not boot; or bundle the disk itself, block by block, on another machine")
-        .into()),
-        None => Ok(()),
-    }
-}
-
-/// Refuses a tree of which something could not be read.
-fn check_readable(walk: &Walk, request: &Request<'_>) -> anyhow::Result<()> {
-    let count = walk.unreadable().count();
-    let Some(first) = walk.unreadable().next().filter(|_| !request.args.tolerate) else {
-        return Ok(());
+        Advice::SmallerInodes { most, block_size } => {
+            return format!("pass --inode-size {most} or less, or --block-size {block_size}");
+        }
+        Advice::OtherLength => "pass --size",
+        Advice::Exclude => "leave it out with --exclude",
+        Advice::ExcludeOrLargerBlocks => {
+            "leave it out with --exclude, or pass a larger --block-size"
+        }
+        Advice::ExcludeOrLargerInodes => {
+            "leave it out with --exclude, or pass a larger --block-size or --inode-size"
+        }
+        Advice::OmitInodeSize => {
+            "leave --inode-size away, unless the image's GRUB reads larger ones"
+        }
+        Advice::Tolerate => "become root, or pass --tolerate to leave out what cannot be read",
+        Advice::RepairOrNoBootLoader => {
+            "repair that first; or pass --bootloader none for an image that need not boot; or bundle the disk itself, block by block, on another machine"
+        }
+        Advice::FindBootLoader => {
+            "name a disk that boots with --boot-disk, install GRUB 2 (grub-pc-bin, grub-common), or pass --bootloader none"
+        }
+        Advice::KeepBootLoader => "leave --bootloader none away",
+        Advice::Partition => "pass --partition mbr or gpt, or leave --bootloader away",
+        Advice::MakeDisk => "pass --partition mbr or gpt",
+        Advice::OmitUuid => "leave --uuid away, or pass one that `uuidgen` makes",
+        Advice::KeepUuid => "leave --uuid away, or pass --bootloader build",
+        Advice::FixFstab => "pass --fix-fstab",
+        Advice::GrubLegacyProfile => "pass --fs-profile grub-legacy",
+        Advice::KeepHostKeys => {
+            "let the machine run `ssh-keygen -A` when it boots, or keep its keys with --include '/etc/ssh/ssh_host_*'"
+        }
+        Advice::WriteReport => "pass --report FILE",
+        Advice::Say(text) => text,
+        _ => "see `baler help image`",
     };
-    let what = match count {
-        1 => String::new(),
-        count => format!(", and {}", report::count(count - 1, "other")),
-    };
-    Err(Trouble::failed(format!(
-        "`{}` is {}{what}",
-        request.root.join(tell::path(&first.path)).display(),
-        first.reason
-    ))
-    .hint("become root, or pass --tolerate to leave out what cannot be read")
-    .into())
-}
-
-/// An identifier that nobody else has.
-pub(crate) fn random_uuid() -> anyhow::Result<Uuid> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).context("making a UUID")?;
-    Ok(uuid::Builder::from_random_bytes(bytes).into_uuid())
+    text.to_owned()
 }

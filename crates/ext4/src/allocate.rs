@@ -1,5 +1,7 @@
 //! Which block holds what.
 
+use baler_tree::NodeId;
+
 use crate::extents::{MAX_RUN, Run};
 use crate::geometry::Geometry;
 
@@ -27,7 +29,7 @@ pub(crate) enum What {
     InodeTable(u32),
     /// Blocks of a directory or of a long symbolic link, from this one on.
     Node {
-        node: u32,
+        node: NodeId,
         first: u32,
     },
     /// Blocks by which a node, or the journal, finds its others.

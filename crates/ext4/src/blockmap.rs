@@ -3,7 +3,7 @@
 //! Source: the kernel's `Documentation/filesystems/ext4/blockmap.rst`.
 
 use crate::extents::Run;
-use crate::raw::put32;
+use crate::little_endian::put32;
 
 /// The blocks that an inode names itself.
 const DIRECT: u64 = 12;

@@ -1,13 +1,13 @@
 //! What the groups count, which of their bitmaps are written, and where the file system is not zeros.
 
 use baler_image::{ALIGN, Extent, Runs, SMALLEST_HOLE};
+use baler_tree::Kind;
 
 use crate::allocate::{Piece, What};
 use crate::inode;
 use crate::options::Profile;
 use crate::plan::Plan;
 use crate::superblock::Group;
-use crate::tree::Kind;
 
 impl Plan {
     /// Counts what each group has, when everything has its place.
@@ -114,7 +114,7 @@ impl Plan {
             let start = u64::from(start) * block_size;
             let end = (start + u64::from(len) * block_size).next_multiple_of(ALIGN);
             if len > 0 {
-                found.push(start / ALIGN * ALIGN, end.min(self.options.len));
+                found.push(start / ALIGN * ALIGN, end.min(self.len()));
             }
         };
         let mut files = self.files.iter().peekable();

@@ -4,8 +4,9 @@
 
 use std::ops::Range;
 
+use crate::checksum::Checksum;
 use crate::hash::{HashVersion, hash};
-use crate::raw::{Checksum, put16, put32};
+use crate::little_endian::{put16, put32};
 
 /// What is in a directory, as it will lie there.
 pub(crate) struct Name<'a> {

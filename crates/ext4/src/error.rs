@@ -1,4 +1,4 @@
-use crate::tree::escaped;
+use baler_tree::escaped;
 
 /// Why no file system can be planned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

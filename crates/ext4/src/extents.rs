@@ -2,7 +2,8 @@
 //!
 //! Source: the kernel's `Documentation/filesystems/ext4/ifork.rst`.
 
-use crate::raw::{Checksum, put16, put32};
+use crate::checksum::Checksum;
+use crate::little_endian::{put16, put32};
 
 /// Blocks of an inode that are contiguous in both ways; at most [`MAX_RUN`] of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

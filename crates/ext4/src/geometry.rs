@@ -6,6 +6,8 @@ use crate::options::{Options, Profile};
 /// The division of a file system; blocks are numbered with 32 bits, which is 16 TiB of 4 KiB.
 #[derive(Clone, Debug)]
 pub(crate) struct Geometry {
+    /// The length in bytes; what does not fill a block is left over at the end.
+    pub(crate) len: u64,
     pub(crate) block_size: u32,
     /// The first block of group 0: 1 where the boot sector and the superblock have a block each.
     pub(crate) first_block: u32,
@@ -19,6 +21,8 @@ pub(crate) struct Geometry {
     pub(crate) descriptor_blocks: u32,
     /// What is kept free for the descriptors of a larger file system.
     pub(crate) reserved_descriptor_blocks: u32,
+    /// What only root may fill.
+    pub(crate) reserved_blocks: u64,
     /// How many groups keep their bitmaps and tables together, a power of two; 1 for each its own.
     pub(crate) flex: u32,
 }
@@ -27,38 +31,33 @@ pub(crate) struct Geometry {
 const SMALLEST_LAST: u32 = 50;
 
 impl Geometry {
-    /// Divides a file system so that it has at least `inodes` inodes.
-    pub(crate) fn new(options: &Options, inodes: u64) -> Result<Geometry, Error> {
+    /// Divides a file system of `len` bytes so that it has at least `inodes` inodes.
+    pub(crate) fn new(options: &Options, len: u64, inodes: u64) -> Result<Geometry, Error> {
         let block_size = options.block_size;
-        let too_large = Error::TooLarge { len: options.len, block_size };
-        let blocks = options.len / u64::from(block_size);
+        let too_large = Error::TooLarge { len, block_size };
+        let blocks = len / u64::from(block_size);
         let mut blocks =
             u32::try_from(blocks).ok().filter(|&n| n < u32::MAX - 8).ok_or(too_large)?;
-        let first_block = u32::from(block_size == 1024);
         loop {
-            let geometry = Geometry::divide(options, first_block, blocks, inodes)?;
+            let geometry = Geometry::divide(options, len, blocks, inodes)?;
             let last = geometry.groups - 1;
             let own = geometry.base_len(last) + 2 + geometry.table_blocks;
-            let len = geometry.group_len(last);
-            if last == 0 || len >= own + SMALLEST_LAST {
+            let in_last = geometry.group_len(last);
+            if last == 0 || in_last >= own + SMALLEST_LAST {
                 return Ok(geometry);
             }
-            blocks -= len;
+            blocks -= in_last;
         }
     }
 
-    fn divide(
-        options: &Options,
-        first_block: u32,
-        blocks: u32,
-        inodes: u64,
-    ) -> Result<Geometry, Error> {
+    fn divide(options: &Options, len: u64, blocks: u32, inodes: u64) -> Result<Geometry, Error> {
         let block_size = options.block_size;
+        let first_block = u32::from(block_size == 1024);
         let blocks_per_group = 8 * block_size;
         let groups = blocks.saturating_sub(first_block).div_ceil(blocks_per_group).max(1);
         let inode_size = u32::from(options.inode_size);
         let inodes_per_block = block_size / inode_size;
-        let wanted = inodes.max(options.len / u64::from(options.bytes_per_inode.max(1024)));
+        let wanted = inodes.max(len / u64::from(options.bytes_per_inode.max(1024)));
         // A whole number of blocks of the table and of bytes of the bitmap.
         let step = u64::from(inodes_per_block.max(8));
         let most = u64::from((8 * block_size).min(65536 - inodes_per_block)) / step * step;
@@ -66,7 +65,7 @@ impl Geometry {
         if inodes_per_group * u64::from(groups) < inodes {
             let group = u64::from(blocks_per_group) * u64::from(block_size);
             let needed = inodes.div_ceil(most) * group;
-            return Err(Error::TooSmall { needed, len: options.len });
+            return Err(Error::TooSmall { needed, len });
         }
         let inodes_per_group = inodes_per_group as u32;
         let table_blocks = (inodes_per_group * inode_size).div_ceil(block_size);
@@ -83,6 +82,7 @@ impl Geometry {
             flex /= 2;
         }
         Ok(Geometry {
+            len,
             block_size,
             first_block,
             blocks,
@@ -94,6 +94,7 @@ impl Geometry {
             descriptor_size,
             descriptor_blocks,
             reserved_descriptor_blocks,
+            reserved_blocks: options.reserved.of(len / u64::from(block_size)),
             flex,
         })
     }
@@ -183,7 +184,7 @@ impl Geometry {
         let block_size = u64::from(options.block_size);
         let mut len = (content + 64) * block_size;
         loop {
-            match Geometry::new(&Options { len, ..options.clone() }, inodes) {
+            match Geometry::new(options, len, inodes) {
                 Ok(geometry) => {
                     let own = geometry.own_blocks() + u64::from(geometry.journal_blocks()) + 1;
                     let missing = (content + own).saturating_sub(u64::from(geometry.blocks));

@@ -2,8 +2,10 @@
 //!
 //! Source: the kernel's `Documentation/filesystems/ext4/inodes.rst`.
 
-use crate::raw::{Checksum, put16, put32};
-use crate::tree::{Device, Kind, Time};
+use baler_tree::{Device, Kind, Time};
+
+use crate::checksum::Checksum;
+use crate::little_endian::{put16, put32};
 
 /// Numbers that have a meaning of their own.
 pub(crate) const ROOT: u32 = 2;

@@ -16,13 +16,14 @@
 //! The order is: what the groups keep for themselves, the journal, attributes, directories, then the files' data in
 //! the order of the tree. So reading the image reads the files one after the other.
 //!
-//! The same tree with the same [`Options`] gives the same bytes: nothing here reads a clock or draws a random number.
+//! The same tree with the same length and [`Options`] gives the same bytes: nothing here reads a clock or draws a random number.
 //!
 //! # Example
 //!
 //! ```
-//! use baler_ext4::{FileData, FileSystem, Files, Kind, Meta, NodeId, Options, Plan, Profile, Time, Tree};
+//! use baler_ext4::{FileSystem, Options, Plan, Profile};
 //! use baler_image::Image;
+//! use baler_tree::{FileData, Files, Kind, Meta, NodeId, Time, Tree};
 //! use uuid::Uuid;
 //!
 //! struct Hello;
@@ -34,13 +35,13 @@
 //!     }
 //! }
 //!
-//! let mut tree = Tree::new(Meta { mode: 0o755, ..Meta::default() });
-//! let etc = tree.add(Tree::ROOT, b"etc", Meta { mode: 0o755, ..Meta::default() }, Kind::Directory)?;
-//! tree.add(etc, b"motd", Meta { mode: 0o644, ..Meta::default() }, Kind::File(FileData::dense(5)))?;
+//! let mut tree = Tree::new(Meta::new(0o755));
+//! let etc = tree.add(Tree::ROOT, b"etc", Meta::new(0o755), Kind::Directory)?;
+//! tree.add(etc, b"motd", Meta::new(0o644), Kind::File(FileData::dense(5)))?;
 //!
 //! let (uuid, hash_seed) = (Uuid::from_u128(1), Uuid::from_u128(2));
-//! let options = Options::new(64 << 20, Profile::Modern, uuid, hash_seed, Time::default());
-//! let mut image = FileSystem::new(Plan::new(tree, options)?, Hello);
+//! let options = Options::new(Profile::Modern, uuid, hash_seed, Time::default());
+//! let mut image = FileSystem::new(Plan::new(tree, 64 << 20, options)?, Hello);
 //!
 //! let mut superblock = [0; 1024];
 //! image.read_at(&mut superblock, 1024)?;
@@ -49,11 +50,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::io;
-
-mod tree;
-
 mod options;
+
+mod tuning;
 
 mod plan;
 
@@ -81,7 +80,9 @@ mod hash;
 
 mod xattr;
 
-mod raw;
+mod little_endian;
+
+mod checksum;
 
 mod error;
 
@@ -90,14 +91,7 @@ pub use hash::HashVersion;
 pub use options::{Options, Profile};
 pub use plan::{Plan, Usage};
 pub use stream::FileSystem;
-pub use tree::{DataRange, Device, FileData, Kind, Meta, NodeId, Time, Tree, TreeError, Xattr};
-
-/// Where the data of a tree's files comes from.
-pub trait Files: Send {
-    /// Fills `buf` with the file's bytes at `offset`, which are inside the length that the tree says.
-    ///
-    /// What is no longer there (the file was cut or removed since) is for the implementation to report and to fill
-    /// with zeros, or to fail for. Calls come in ascending order for one file, and file after file.
-    fn read_at(&mut self, tree: &Tree, file: NodeId, buf: &mut [u8], offset: u64)
-    -> io::Result<()>;
-}
+pub use tuning::{
+    MountOptions, Share, TuningError, is_block_size, is_inode_size, parse_block_size,
+    parse_inode_size,
+};

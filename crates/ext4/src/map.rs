@@ -1,8 +1,8 @@
 //! How an inode finds its blocks: by extents, or by the map of ext3.
 
 use crate::blockmap::BlockMap;
+use crate::checksum::Checksum;
 use crate::extents::{Run, Shape};
-use crate::raw::Checksum;
 
 /// One of the two ways.
 #[derive(Debug)]

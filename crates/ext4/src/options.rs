@@ -1,22 +1,23 @@
 //! What a file system is to be like.
 
+use baler_tree::Time;
 use uuid::Uuid;
 
-use crate::{HashVersion, Time};
+use crate::hash::HashVersion;
+use crate::tuning::{MountOptions, Share};
 
-/// What a file system is to be like; the same tree and the same options give the same bytes.
+/// What a file system is to be like, whatever its length.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Options {
-    /// The length in bytes; what does not fill a block is left over at the end.
-    pub len: u64,
     /// 1,024, 2,048 or 4,096 bytes.
     pub block_size: u32,
     /// A power of two from 128 bytes, which have no room for nanoseconds nor years after 2038, to the block size.
     pub inode_size: u16,
     /// One inode for so many bytes; the tree gets what it needs in any case.
     pub bytes_per_inode: u32,
-    /// What only root may fill, in blocks.
-    pub reserved_blocks: u64,
+    /// What only root may fill.
+    pub reserved: Share,
     /// What old readers can read.
     pub profile: Profile,
     /// Block numbers of 64 bits, which only file systems of 16 TiB need; not with [`Profile::GrubLegacy`].
@@ -31,8 +32,8 @@ pub struct Options {
     pub hash_seed: Uuid,
     /// Which hash large directories use.
     pub hash_version: HashVersion,
-    /// The bits of the superblock's `s_default_mount_opts`.
-    pub default_mount_options: u32,
+    /// The superblock's `s_default_mount_opts`.
+    pub default_mount_options: MountOptions,
     /// What the kernel does about errors, the superblock's `s_errors`: 1 go on, 2 remount read-only, 3 panic.
     pub on_error: u16,
     /// When the file system was made.
@@ -61,14 +62,14 @@ impl Profile {
 }
 
 impl Options {
-    /// What `mke2fs` makes of a disk of this length, without a label.
-    pub fn new(len: u64, profile: Profile, uuid: Uuid, hash_seed: Uuid, created: Time) -> Options {
+    /// What `mke2fs` makes, without a label.
+    pub fn new(profile: Profile, uuid: Uuid, hash_seed: Uuid, created: Time) -> Options {
+        let acl = MountOptions::ACL.0 | MountOptions::USER_XATTR.0;
         Options {
-            len,
             block_size: 4096,
             inode_size: profile.inode_size(),
             bytes_per_inode: 16384,
-            reserved_blocks: len / 4096 / 20,
+            reserved: Share::DEFAULT,
             profile,
             is_64bit: false,
             has_extents: true,
@@ -76,18 +77,11 @@ impl Options {
             uuid,
             hash_seed,
             hash_version: HashVersion::default(),
-            default_mount_options: Options::USER_XATTR | Options::ACL,
+            default_mount_options: MountOptions(acl),
             on_error: 1,
             created,
         }
     }
-
-    /// `user_xattr` in [`Options::default_mount_options`].
-    pub const USER_XATTR: u32 = 0x4;
-    /// All that has a meaning in [`Options::default_mount_options`].
-    pub const MOUNT_OPTIONS: u32 = 0xf7f;
-    /// `acl` in [`Options::default_mount_options`].
-    pub const ACL: u32 = 0x8;
 }
 
 /// Bits of the superblock's three words of features.

@@ -1,19 +1,19 @@
 //! A tree becomes a file system, as data.
 
 use baler_image::Extent;
+use baler_tree::{FileData, Kind, Meta, NodeId, Tree, Xattr};
 
 use crate::Error;
 use crate::allocate::{Allocator, Full, Piece, What, own_pieces, runs_of};
 use crate::blockmap::most_blocks;
+use crate::checksum::Checksum;
 use crate::directory::{Format, Layout, Name};
 use crate::extents::Run;
 use crate::geometry::Geometry;
 use crate::inode::{self, kind_bits};
 use crate::map::Map;
 use crate::options::{Options, Profile};
-use crate::raw::Checksum;
 use crate::superblock::{Counts, Group};
-use crate::tree::{Entry, FileData, Kind, Meta, NodeId, Tree, Xattr};
 use crate::xattr::{self, Placed};
 
 /// The number that the journal's runs have for an owner; no node has it.
@@ -54,6 +54,7 @@ pub struct Plan {
 
 /// How full a file system is, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Usage {
     /// The size of a block in bytes.
     pub block_size: u32,
@@ -63,6 +64,8 @@ pub struct Usage {
     pub free_blocks: u64,
     /// Blocks of the journal.
     pub journal_blocks: u64,
+    /// Free blocks that only root may fill.
+    pub reserved_blocks: u64,
     /// All inodes.
     pub inodes: u64,
     /// Inodes that nothing uses.
@@ -72,23 +75,24 @@ pub struct Usage {
 }
 
 impl Plan {
-    /// Gives everything in the tree its place.
+    /// Gives everything in the tree its place in a file system of `len` bytes; what does not fill a block is left over
+    /// at the end.
     ///
     /// # Errors
     /// A tree that does not fit or cannot be stored, or options that contradict each other.
-    pub fn new(mut tree: Tree, options: Options) -> Result<Plan, Error> {
+    pub fn new(mut tree: Tree, len: u64, options: Options) -> Result<Plan, Error> {
         check(&options)?;
         let lost_found = lost_found(&mut tree, &options)?;
-        sort(&mut tree)?;
+        tree.sort().map_err(|twice| Error::Duplicate { path: twice.path })?;
         let inodes = inodes_needed(&tree);
-        let geometry = Geometry::new(&options, inodes)?;
+        let geometry = Geometry::new(&options, len, inodes)?;
         let xattr_room = inode::xattr_room(usize::from(options.inode_size));
         let placed = place_xattrs(&tree, xattr_room, options.block_size as usize)?;
         let own = own_pieces(&geometry);
         let own_end = own.iter().map(|piece| u64::from(piece.start) + u64::from(piece.len)).max();
         if own_end.is_some_and(|end| end > u64::from(geometry.blocks)) {
             let needed = Geometry::enough(&options, 0, inodes);
-            return Err(Error::TooSmall { needed, len: options.len });
+            return Err(Error::TooSmall { needed, len });
         }
         let mut allocator = Allocator::new(&geometry, &own);
         let mut plan = Plan {
@@ -112,7 +116,7 @@ impl Plan {
         let content = plan.content_blocks()?;
         if plan.allocate(&mut allocator).is_err() {
             let needed = Geometry::enough(&plan.options, content, inodes);
-            return Err(Error::TooSmall { needed, len: plan.options.len });
+            return Err(Error::TooSmall { needed, len });
         }
         plan.pieces.sort_unstable_by_key(|piece| piece.start);
         plan.maps.sort_unstable_by_key(|run| (run.owner, run.logical));
@@ -122,7 +126,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// A length in bytes at which the tree fits with these options, whatever length they have.
+    /// A length in bytes at which the tree fits with these options.
     pub fn enough(tree: &Tree, options: &Options) -> u64 {
         let blocks = |len: u64| len.div_ceil(u64::from(options.block_size));
         let data = tree.nodes().map(|node| match tree.kind(node) {
@@ -151,7 +155,7 @@ impl Plan {
 
     /// The file system's length in bytes.
     pub fn len(&self) -> u64 {
-        self.options.len
+        self.geometry.len
     }
 
     /// Never: a file system has a superblock.
@@ -176,6 +180,7 @@ impl Plan {
             blocks: self.geometry.blocks.into(),
             free_blocks: self.counts.free_blocks.into(),
             journal_blocks: self.journal.iter().map(|run| u64::from(run.len)).sum(),
+            reserved_blocks: self.geometry.reserved_blocks,
             inodes: self.geometry.inodes().into(),
             free_inodes: self.counts.free_inodes.into(),
             groups: self.geometry.groups,
@@ -207,7 +212,7 @@ impl Plan {
         match node {
             Tree::ROOT => inode::ROOT,
             node if node == self.lost_found => inode::LOST_FOUND,
-            node => inode::LOST_FOUND + node.0 - u32::from(node > self.lost_found),
+            node => inode::LOST_FOUND + node.number() - u32::from(node > self.lost_found),
         }
     }
 
@@ -215,14 +220,14 @@ impl Plan {
     pub(crate) fn node_of(&self, inode: u32) -> Option<NodeId> {
         let index = match inode {
             inode::ROOT => 0,
-            inode::LOST_FOUND => self.lost_found.0,
+            inode::LOST_FOUND => self.lost_found.number(),
             inode if inode > inode::LOST_FOUND => {
                 let index = inode - inode::LOST_FOUND;
-                index + u32::from(index >= self.lost_found.0)
+                index + u32::from(index >= self.lost_found.number())
             }
             _ => return None,
         };
-        ((index as usize) < self.tree.len()).then_some(NodeId(index))
+        self.tree.node(index)
     }
 
     /// A directory's names, sorted.
@@ -251,8 +256,8 @@ impl Plan {
 
     pub(crate) fn runs(&self, node: NodeId) -> &[Run] {
         match self.tree.kind(node) {
-            Kind::File(_) => runs_of(&self.files, node.0),
-            _ => runs_of(&self.others, node.0),
+            Kind::File(_) => runs_of(&self.files, node.number()),
+            _ => runs_of(&self.others, node.number()),
         }
     }
 
@@ -289,7 +294,7 @@ impl Plan {
                 _ => {}
             }
         }
-        let enough = Plan::enough(&self.tree, &Options { len: 0, ..self.options.clone() });
+        let enough = Plan::enough(&self.tree, &self.options);
         Ok(enough / u64::from(block_size))
     }
 
@@ -325,20 +330,20 @@ impl Plan {
                 _ => continue,
             };
             let begun = self.others.len();
-            allocator.take(node.0, 0, blocks, |run| self.others.push(run))?;
+            allocator.take(node.number(), 0, blocks, |run| self.others.push(run))?;
             for run in &self.others[begun..] {
-                let what = What::Node { node: node.0, first: run.logical };
+                let what = What::Node { node, first: run.logical };
                 self.pieces.push(Piece { start: run.start, len: run.len, what });
             }
-            self.allocate_map(node.0, self.map(&self.others[begun..]).blocks(), allocator)?;
+            self.allocate_map(node.number(), self.map(&self.others[begun..]).blocks(), allocator)?;
         }
         for node in self.tree.nodes() {
             let Kind::File(data) = self.tree.kind(node) else { continue };
             let begun = self.files.len();
             for (logical, len) in file_blocks(data, block_size) {
-                allocator.take(node.0, logical, len, |run| self.files.push(run))?;
+                allocator.take(node.number(), logical, len, |run| self.files.push(run))?;
             }
-            self.allocate_map(node.0, self.map(&self.files[begun..]).blocks(), allocator)?;
+            self.allocate_map(node.number(), self.map(&self.files[begun..]).blocks(), allocator)?;
         }
         Ok(())
     }
@@ -362,10 +367,10 @@ impl Plan {
         let mut open: Vec<Option<usize>> = vec![None; self.placed.len()];
         for node in self.tree.nodes() {
             let set = self.tree.xattr_set(node);
-            if self.placed[set as usize].in_block.is_empty() {
+            if self.placed[set].in_block.is_empty() {
                 continue;
             }
-            let known = open[set as usize].map(|index| &mut self.pieces[index]);
+            let known = open[set].map(|index| &mut self.pieces[index]);
             let block = match known {
                 Some(Piece { start, what: What::Xattrs { shared, .. }, .. })
                     if *shared < xattr::MAX_SHARED =>
@@ -376,8 +381,8 @@ impl Plan {
                 _ => {
                     let mut block = 0;
                     allocator.take(0, 0, 1, |run| block = run.start)?;
-                    open[set as usize] = Some(self.pieces.len());
-                    let what = What::Xattrs { set, shared: 1 };
+                    open[set] = Some(self.pieces.len());
+                    let what = What::Xattrs { set: set as u32, shared: 1 };
                     self.pieces.push(Piece { start: block, len: 1, what });
                     block
                 }
@@ -428,7 +433,7 @@ fn check(options: &Options) -> Result<(), Error> {
         return wrong("the size of inodes", inode_size.to_string());
     }
     if options.label.len() > 16 || options.label.contains(&0) {
-        return wrong("the label", format!("`{}`", crate::tree::escaped(&options.label)));
+        return wrong("the label", format!("`{}`", baler_tree::escaped(&options.label)));
     }
     if options.is_64bit && options.profile == Profile::GrubLegacy {
         return wrong("the profile for GRUB 0.97", "with block numbers of 64 bits".to_owned());
@@ -446,35 +451,16 @@ fn lost_found(tree: &mut Tree, options: &Options) -> Result<NodeId, Error> {
         let is_directory = *tree.kind(found) == Kind::Directory;
         return if is_directory { Ok(found) } else { Err(Error::LostFound) };
     }
-    let now = options.created;
-    let (atime, mtime, ctime, crtime) = (now, now, now, now);
-    let meta = Meta { mode: 0o700, atime, mtime, ctime, crtime, ..Meta::default() };
+    let meta = Meta::new(0o700).at(options.created);
     tree.add(Tree::ROOT, name, meta, Kind::Directory).map_err(|_| Error::LostFound)
-}
-
-/// Sorts all directories, so that the order of adding does not matter.
-fn sort(tree: &mut Tree) -> Result<(), Error> {
-    for node in tree.nodes() {
-        let mut entries = std::mem::take(&mut tree.node_mut(node).entries);
-        entries.sort_unstable_by(|one, other| tree.entry_name(one).cmp(tree.entry_name(other)));
-        let same = |pair: &[Entry]| tree.entry_name(&pair[0]) == tree.entry_name(&pair[1]);
-        if let Some(pair) = entries.windows(2).find(|pair| same(pair)) {
-            let mut path = tree.path(node);
-            path.push(b'/');
-            path.extend_from_slice(tree.entry_name(&pair[0]));
-            return Err(Error::Duplicate { path });
-        }
-        tree.node_mut(node).entries = entries;
-    }
-    Ok(())
 }
 
 fn place_xattrs(tree: &Tree, room: usize, block_size: usize) -> Result<Vec<Placed>, Error> {
     let place = |(set, xattrs): (usize, &[Xattr])| {
         xattr::place(xattrs, room, block_size).map_err(|reason| {
-            let node = tree.nodes().find(|node| tree.xattr_set(*node) as usize == set);
+            let node = tree.nodes().find(|node| tree.xattr_set(*node) == set);
             Error::Xattrs { path: node.map(|node| tree.path(node)).unwrap_or_default(), reason }
         })
     };
-    tree.xattr_sets().iter().map(|set| &**set).enumerate().map(place).collect()
+    tree.xattr_sets().enumerate().map(place).collect()
 }

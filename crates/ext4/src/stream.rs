@@ -3,16 +3,15 @@
 use std::io;
 
 use baler_image::{Extent, Image, check_inside};
+use baler_tree::{Files, Kind, NodeId};
 
-use crate::Files;
 use crate::allocate::{Piece, What, find, find_run, runs_of};
 use crate::directory::Layout;
 use crate::extents::Run;
 use crate::inode::{self, EXTENTS, INDEX, Inode, kind_bits, settable};
+use crate::little_endian::put32;
 use crate::plan::{FAST_SYMLINK, JOURNAL_OWNER, MAX_LINKS, Plan};
-use crate::raw::put32;
 use crate::superblock;
-use crate::tree::{Kind, NodeId};
 use crate::xattr;
 
 /// A planned file system and the data of its files: an image.
@@ -24,7 +23,7 @@ pub struct FileSystem<F> {
     plan: Plan,
     files: F,
     /// The blocks of the node that was read last, if it is a directory.
-    directory: Option<(u32, Vec<u8>)>,
+    directory: Option<(NodeId, Vec<u8>)>,
     block: Vec<u8>,
 }
 
@@ -64,7 +63,7 @@ impl<F: Files> FileSystem<F> {
                 let skipped = block - run.start;
                 let len = wanted(u64::from(run.len - skipped));
                 let at = u64::from(run.logical + skipped) * block_size + within;
-                self.read_file(NodeId(run.owner), &mut buf[..len], at)?;
+                self.read_file(run.owner, &mut buf[..len], at)?;
                 Ok(len)
             }
             Err(next) => {
@@ -78,8 +77,10 @@ impl<F: Files> FileSystem<F> {
     }
 
     /// Reads a file; behind its end are zeros.
-    fn read_file(&mut self, node: NodeId, buf: &mut [u8], offset: u64) -> io::Result<()> {
-        let Kind::File(data) = self.plan.tree.kind(node) else {
+    fn read_file(&mut self, owner: u32, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        let tree = &self.plan.tree;
+        let file = tree.node(owner).map(|node| (node, tree.kind(node)));
+        let Some((node, Kind::File(data))) = file else {
             return Err(io::Error::other("blocks of a file that is none"));
         };
         let inside = data.size.saturating_sub(offset).min(buf.len() as u64) as usize;
@@ -88,7 +89,7 @@ impl<F: Files> FileSystem<F> {
         if inside.is_empty() {
             return Ok(());
         }
-        self.files.read_at(&self.plan.tree, node, inside, offset)
+        self.files.read_at(tree, node, inside, offset)
     }
 
     /// Makes the block of a piece with this number in `self.block`.
@@ -138,16 +139,16 @@ impl<F: Files> FileSystem<F> {
     }
 
     /// Makes a block of a directory or a long symbolic link.
-    fn make_node(&mut self, node: u32, number: u32) -> io::Result<()> {
+    fn make_node(&mut self, node: NodeId, number: u32) -> io::Result<()> {
         let size = self.block.len();
         let from = number as usize * size;
-        if let Kind::Symlink(target) = self.plan.tree.kind(NodeId(node)) {
+        if let Kind::Symlink(target) = self.plan.tree.kind(node) {
             let piece = &target[from..target.len().min(from + size)];
             self.block[..piece.len()].copy_from_slice(piece);
             return Ok(());
         }
         if self.directory.as_ref().is_none_or(|(known, _)| *known != node) {
-            self.directory = Some((node, self.plan.directory(NodeId(node))));
+            self.directory = Some((node, self.plan.directory(node)));
         }
         if let Some((_, bytes)) = &self.directory {
             self.block.copy_from_slice(&bytes[from..from + size]);
@@ -218,10 +219,9 @@ impl Plan {
     }
 
     fn put_map(&self, block: &mut [u8], owner: u32, number: u32) {
-        let (runs, inode) = match owner {
-            JOURNAL_OWNER => (&*self.journal, inode::JOURNAL),
-            node => (self.runs(NodeId(node)), self.inode(NodeId(node))),
-        };
+        let of_node = self.tree.node(owner).map(|node| (self.runs(node), self.inode(node)));
+        // What belongs to no node is the journal's.
+        let (runs, inode) = of_node.unwrap_or((&self.journal, inode::JOURNAL));
         let seed = self.seed().map(|seed| inode::seed(seed, inode));
         let at = |index| self.map_block(owner, index);
         self.map(runs).block(block, number as usize, runs, &at, seed);
@@ -312,45 +312,45 @@ impl Plan {
     }
 
     fn put_node(&self, bytes: &mut [u8], id: NodeId) {
-        let node = self.tree.node(id);
+        let (meta, kind) = (self.tree.meta_ref(id), self.tree.kind(id));
         let runs = self.runs(id);
         let block_size = u64::from(self.options.block_size);
         let data: u64 = runs.iter().map(|run| u64::from(run.len)).sum();
         let found = self.xattr_blocks.binary_search_by_key(&id, |(node, _)| *node);
         let xattr_block = found.map_or(0, |index| self.xattr_blocks[index].1);
         let blocks = data + self.map(runs).blocks() as u64 + u64::from(xattr_block != 0);
-        let size = match &node.kind {
+        let size = match kind {
             Kind::File(data) => data.size,
             Kind::Directory => data * block_size,
             Kind::Symlink(target) => target.len() as u64,
             _ => 0,
         };
-        let is_fast = matches!(&node.kind, Kind::Symlink(target) if target.len() < FAST_SYMLINK);
+        let is_fast = matches!(kind, Kind::Symlink(target) if target.len() < FAST_SYMLINK);
         let has_map =
-            matches!(node.kind, Kind::File(_) | Kind::Directory | Kind::Symlink(_)) && !is_fast;
+            matches!(kind, Kind::File(_) | Kind::Directory | Kind::Symlink(_)) && !is_fast;
         let is_indexed = self.indexed.binary_search(&id).is_ok();
         let fields = Inode {
-            mode: kind_bits(&node.kind).0 | (node.mode & 0o7777),
-            uid: node.uid,
-            gid: node.gid,
-            times: node.times,
+            mode: kind_bits(kind).0 | (meta.mode & 0o7777),
+            uid: meta.uid,
+            gid: meta.gid,
+            times: [meta.atime, meta.mtime, meta.ctime, meta.crtime],
             links: self.links(id),
             size,
             sectors: blocks * block_size / 512,
-            flags: settable(&node.kind, node.flags)
+            flags: settable(kind, meta.flags)
                 | if has_map { self.extents_flag() } else { 0 }
                 | if is_indexed { INDEX } else { 0 },
             xattr_block,
         };
-        match &node.kind {
+        match kind {
             Kind::Symlink(target) if is_fast => fields.put(bytes, target),
             Kind::CharDevice(device) | Kind::BlockDevice(device) => {
                 fields.put(bytes, &inode::device(*device));
             }
-            _ if has_map => fields.put(bytes, &self.map_root(id.0, runs)),
+            _ if has_map => fields.put(bytes, &self.map_root(id.number(), runs)),
             _ => fields.put(bytes, &[]),
         }
-        let placed = &self.placed[self.tree.xattr_set(id) as usize];
+        let placed = &self.placed[self.tree.xattr_set(id)];
         if bytes.len() > inode::XATTRS {
             xattr::put_in_inode(&mut bytes[inode::XATTRS..], &placed.in_inode);
         }

@@ -2,9 +2,10 @@
 //!
 //! Source: the kernel's `Documentation/filesystems/ext4/{super,group_descr,journal}.rst`.
 
+use crate::checksum::Checksum;
 use crate::geometry::Geometry;
+use crate::little_endian::{put16, put32};
 use crate::options::{Options, Profile, features};
-use crate::raw::{Checksum, put16, put32};
 
 /// The superblock's length, and where it lies in the file system.
 pub(crate) const LEN: usize = 1024;
@@ -53,7 +54,7 @@ pub(crate) fn superblock(
     let most_reserved = u64::from(geometry.blocks / 2);
     put32(b, 0x00, geometry.inodes());
     put32(b, 0x04, geometry.blocks);
-    put32(b, 0x08, options.reserved_blocks.min(most_reserved) as u32);
+    put32(b, 0x08, geometry.reserved_blocks.min(most_reserved) as u32);
     put32(b, 0x0c, counts.free_blocks);
     put32(b, 0x10, counts.free_inodes);
     put32(b, 0x14, geometry.first_block);
@@ -86,7 +87,7 @@ pub(crate) fn superblock(
         b[0x10c..0x10c + 68].copy_from_slice(map);
     }
     put16(b, 0xfe, if options.is_64bit { 64 } else { 0 });
-    put32(b, 0x100, options.default_mount_options);
+    put32(b, 0x100, options.default_mount_options.0);
     put32(b, 0x108, created); // made
     if options.inode_size > 128 {
         put16(b, 0x15c, 32);

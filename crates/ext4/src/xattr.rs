@@ -2,8 +2,10 @@
 //!
 //! Source: the kernel's `Documentation/filesystems/ext4/attributes.rst`; the form of ACLs is `fs/ext4/acl.h`'s.
 
-use crate::raw::{Checksum, put16, put32};
-use crate::tree::Xattr;
+use baler_tree::Xattr;
+
+use crate::checksum::Checksum;
+use crate::little_endian::{put16, put32};
 
 const MAGIC: u32 = 0xea02_0000;
 const ENTRY: usize = 16;

@@ -4,10 +4,11 @@
 //! over: a boot loader that keeps the numbers of blocks *inside* a file system would read other blocks in the new one.
 //! Source of the offsets: GRUB's `boot.h` and `setup.c`, and GRUB 0.97's `stage1.h`.
 
+use std::fmt;
 use std::io;
 
-use crate::raw::{u16_at, u64_at};
-use crate::source::Disk;
+use crate::little_endian::{u16_at, u64_at};
+use crate::root_device::Disk;
 use crate::table::{Division, SECTOR, Table};
 
 /// A boot loader, as its first sector shows it.
@@ -17,6 +18,16 @@ pub enum Loader {
     Grub2,
     /// GRUB 0.97, with a stage 1.5 in the gap that finds the rest by its name.
     GrubLegacy,
+}
+
+/// The name that its users know: `GRUB 2`, `GRUB 0.97`.
+impl fmt::Display for Loader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Loader::Grub2 => "GRUB 2",
+            Loader::GrubLegacy => "GRUB 0.97",
+        })
+    }
 }
 
 /// Bytes of a boot chain, by sectors: from, and how many.

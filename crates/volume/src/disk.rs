@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use baler_image::{ALIGN, Extent, Image, Runs, SMALLEST_HOLE, check_inside};
 
-use crate::source::Disk;
+use crate::root_device::Disk;
 
 /// Bytes that lie somewhere on the disk that is made.
 #[derive(Debug)]

@@ -1,28 +1,18 @@
-//! What is left out because it is nobody else's business.
-//!
-//! An image is given to others and cloned: keys, credentials and histories do not belong in it. What a file is for is
-//! told by what is in it, and by its path only where the content is of no form: a name like `*.pem` says nothing, and
-//! an image without its CA certificates is broken. What a package brought is public and stays.
+//! Files that are left out because they are secrets, or because the classic tool left them out.
 
-use std::fmt;
-use std::os::fd::BorrowedFd;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use baler_secrets::{Detector, Packages, Secret};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use rustix::io::Errno;
-
-mod content;
-
-mod names;
-
-mod packages;
+use rustix::fs::{Dir, Mode, OFlags, openat};
+use rustix::io::{Errno, pread};
 
 mod patterns;
 
 pub(crate) use patterns::Scope;
 pub use patterns::{PatternError, Patterns};
-
-use content::Searcher;
-use packages::Packages;
 
 /// What to leave out without being told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,44 +24,6 @@ pub enum Filter {
     Classic,
     /// Nothing.
     None,
-}
-
-/// What a file is that is nobody else's business.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Secret {
-    /// A private key, in this form.
-    PrivateKey(&'static str),
-    /// What an account with a cloud service is used with.
-    CloudCredentials(&'static str),
-    /// What someone typed.
-    History,
-    /// Whom this machine lets in.
-    AuthorizedKeys,
-    /// What this machine proves with that it is itself. The public half goes too: it would be that of another key
-    /// than the one that the new machine makes for itself at its first boot.
-    HostKey,
-    /// What this machine's random numbers began with; two machines must not begin with the same.
-    RandomSeed,
-    /// What cloud-init was given for this instance.
-    InstanceData,
-    /// The identity of this machine, which the new one makes for itself at its first boot.
-    MachineId,
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Secret::PrivateKey(form) => write!(f, "private key ({form})"),
-            Secret::CloudCredentials(service) => write!(f, "cloud credentials ({service})"),
-            Secret::History => f.write_str("history of what was typed"),
-            Secret::AuthorizedKeys => f.write_str("authorized SSH keys"),
-            Secret::HostKey => f.write_str("SSH host key"),
-            Secret::RandomSeed => f.write_str("random seed"),
-            Secret::InstanceData => f.write_str("instance data of cloud-init"),
-            Secret::MachineId => f.write_str("machine id"),
-        }
-    }
 }
 
 /// The patterns of the classic tool, as it gave them to rsync, and as they are said here.
@@ -95,16 +47,17 @@ const CLASSIC: [(&str, &str); 14] = [
 /// A [`Filter`] made ready for one tree.
 pub(crate) struct Sieve {
     /// For [`Filter::Content`].
-    content: Option<(Packages, Searcher)>,
+    detector: Option<Detector>,
     /// For [`Filter::Classic`].
     classic: Option<GlobSet>,
 }
 
 impl Sieve {
     pub(crate) fn new(filter: Filter, root: BorrowedFd<'_>) -> Sieve {
-        let content = || (Packages::of(root), Searcher::default());
+        // Lists that cannot be read list nothing.
+        let detector = || Detector::new(packages_of(root).unwrap_or_default());
         Sieve {
-            content: (filter == Filter::Content).then(content),
+            detector: (filter == Filter::Content).then(detector),
             classic: (filter == Filter::Classic).then(classic),
         }
     }
@@ -122,26 +75,58 @@ impl Sieve {
 
     /// What a file is by its path.
     pub(crate) fn file_by_path(&self, path: &[u8]) -> Option<Secret> {
-        let (packages, _) = self.content.as_ref()?;
-        names::file(path).filter(|_| !packages.list(path))
+        self.detector.as_ref()?.by_path(path)
     }
 
-    /// What a file is by what is in it. Large files are not looked into: keys and the like are small.
+    /// What a file is by its content.
     pub(crate) fn file_by_content(
         &mut self,
         path: &[u8],
         size: u64,
         file: BorrowedFd<'_>,
     ) -> Result<Option<Secret>, Errno> {
-        match &mut self.content {
-            Some((packages, searcher))
-                if (1..=content::LIMIT).contains(&size) && !packages.own(path) =>
-            {
-                searcher.look_into(path, size, file)
+        let Some(detector) = &mut self.detector else { return Ok(None) };
+        let found = detector.by_content(path, size, &mut FromStart { file, offset: 0 });
+        found.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+    }
+}
+
+/// A file from its start, wherever its own offset is.
+struct FromStart<'a> {
+    file: BorrowedFd<'a>,
+    offset: u64,
+}
+
+impl Read for FromStart<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let read = pread(self.file, buf, self.offset)?;
+        self.offset += read as u64;
+        Ok(read)
+    }
+}
+
+/// The lists of dpkg that are in the tree itself. One that cannot be read lists nothing.
+fn packages_of(root: BorrowedFd<'_>) -> Result<Packages, Errno> {
+    let directory = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut lists: OwnedFd = openat(root, ".", directory, Mode::empty())?;
+    for name in Packages::LISTS.split('/') {
+        lists = openat(&lists, name, directory, Mode::empty())?;
+    }
+    let mut packages = Packages::default();
+    let mut text = Vec::new();
+    for entry in Dir::read_from(&lists)? {
+        let entry = entry?;
+        if Packages::is_list(entry.file_name().to_bytes()) {
+            text.clear();
+            let file = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+            if let Ok(file) = openat(lists.as_fd(), entry.file_name(), file, Mode::empty()) {
+                // What was read of one that then fails is a list too.
+                let _ = File::from(file).read_to_end(&mut text);
+                packages.add_list(&text);
             }
-            _ => Ok(None),
         }
     }
+    Ok(packages)
 }
 
 fn classic() -> GlobSet {
@@ -158,8 +143,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_lists_of_dpkg_are_read_from_the_tree() {
+        let root = tempfile::tempdir().unwrap();
+        let packages = || packages_of(File::open(root.path()).unwrap().as_fd());
+        assert!(packages().is_err());
+        let info = root.path().join("var/lib/dpkg/info");
+        std::fs::create_dir_all(&info).unwrap();
+        std::fs::write(info.join("a.list"), "/.\n/etc/ssl/x.pem\n").unwrap();
+        std::fs::write(info.join("a.md5sums"), "/usr/no\n").unwrap();
+        std::fs::write(info.join("b:amd64.list"), "/usr/bin/z\n").unwrap();
+        let packages = packages().unwrap();
+        assert!(packages.list(b"etc/ssl/x.pem") && packages.list(b"usr/bin/z"));
+        assert!(!packages.list(b"usr/no"));
+    }
+
+    #[test]
     fn the_classic_patterns_go_by_name() {
-        let sieve = Sieve { content: None, classic: Some(classic()) };
+        let sieve = Sieve { detector: None, classic: Some(classic()) };
         for (path, pattern) in [
             ("etc/ssl/certs/ca.pem", Some("*.pem")),
             ("x.pem", Some("*.pem")),

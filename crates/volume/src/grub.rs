@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use baler_ext4::Tree;
+use baler_tree::Tree;
 use uuid::Uuid;
 
 use crate::table::SECTOR;
@@ -88,11 +88,16 @@ const WANTED: [&str; 26] = [
 const MAX_CORE: usize = 0x78000 - 0x9000;
 
 impl Core {
-    /// Puts one together for the tree at `root`.
+    /// Puts one together for the tree at `root`. What `grub-mkimage` reads and writes is in `temporary` meanwhile.
     ///
     /// # Errors
     /// What is missing, or what failed.
-    pub fn build(root: &Path, tree: &Tree, uuid: Uuid) -> Result<Core, GrubError> {
+    pub fn build(
+        root: &Path,
+        tree: &Tree,
+        uuid: Uuid,
+        temporary: &Path,
+    ) -> Result<Core, GrubError> {
         let modules = MODULES
             .map(|directory| root.join(directory))
             .into_iter()
@@ -106,7 +111,7 @@ impl Core {
         let boot_path = modules.join("boot.img");
         let boot = std::fs::read(&boot_path).map_err(failed(&boot_path))?;
         let directory = directory(tree);
-        let mut config = tempfile::NamedTempFile::new().map_err(failed(&std::env::temp_dir()))?;
+        let mut config = tempfile::NamedTempFile::new_in(temporary).map_err(failed(temporary))?;
         let text = format!("search.fs_uuid {uuid} root\nset prefix=($root)/{directory}\n");
         config.write_all(text.as_bytes()).map_err(failed(config.path()))?;
         let is_there = |module: &&str| modules.join(format!("{module}.mod")).is_file();
@@ -118,7 +123,7 @@ impl Core {
             NEEDED.iter().copied().chain(WANTED.into_iter().filter(is_there)).map(PathBuf::from),
         );
         // It syncs what it writes, which a pipe cannot do.
-        let output = tempfile::NamedTempFile::new().map_err(failed(&std::env::temp_dir()))?;
+        let output = tempfile::NamedTempFile::new_in(temporary).map_err(failed(temporary))?;
         args.extend([PathBuf::from("-o"), output.path().to_owned()]);
         tool::run("making GRUB's core image", &mkimage, &args)?;
         let core = std::fs::read(output.path()).map_err(failed(output.path()))?;

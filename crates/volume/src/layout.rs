@@ -1,5 +1,6 @@
 //! What lies where on the disk that is made.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use uuid::Uuid;
 use crate::chain::{Chain, Loader};
 use crate::disk::{Bytes, Piece};
 use crate::grub::Core;
-use crate::source::Disk;
+use crate::root_device::Disk;
 use crate::table::{
     BIOS_BOOT, DiskId, Division, LINUX, Partition, PartitionKind, SECTOR, Table, TableError,
 };
@@ -49,6 +50,17 @@ pub enum Boot {
         /// The directory of the modules.
         modules: PathBuf,
     },
+}
+
+/// What it is, and where it comes from: `GRUB 2, cloned from /dev/sda`, or `none`.
+impl fmt::Display for Boot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Boot::None => f.write_str("none"),
+            Boot::Cloned { disk, loader } => write!(f, "{loader}, cloned from {}", disk.display()),
+            Boot::Built { modules } => write!(f, "GRUB 2, built from {}", modules.display()),
+        }
+    }
 }
 
 /// How long things are to be.

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use baler_ext4::Device;
+use baler_tree::Device;
 
 /// What is mounted, in the order in which it was.
 #[derive(Clone, Debug, Default)]

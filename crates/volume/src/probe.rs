@@ -8,7 +8,7 @@ use std::io;
 use baler_ext4::HashVersion;
 use uuid::Uuid;
 
-use crate::raw::{u16_at, u32_at};
+use crate::little_endian::{u16_at, u32_at};
 
 /// A file system's names, and of ext2, ext3 and ext4 more.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,12 +6,12 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use baler_ext4::{Files, Kind, NodeId, Tree};
+use baler_tree::{Files, Kind, NodeId, Tree};
 use rustix::fs::{Advice, FileType, OFlags, fadvise};
 use rustix::io::{Errno, pread};
 
-use crate::walk::handles::{self, Handles, Sightings, Version};
-use crate::walk::stat::Stat;
+use crate::handles::{self, Handles, Sightings, Version};
+use crate::stat::Stat;
 
 /// Reads the files of a tree where a walk found them.
 ///

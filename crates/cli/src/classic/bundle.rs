@@ -12,13 +12,13 @@ use super::fail::{Code, Failure, Usage};
 use super::options::{Options, Spec, anything, flag, value};
 use super::prompt::{self, Answer};
 use super::session::Session;
+use crate::args::volume::VolumeArgs;
 use crate::cmd::bundle::destination::Destination;
 use crate::cmd::bundle::make::{Made, Plan};
 use crate::cmd::mapping;
 use crate::input::Input;
 use crate::keys::{self, KeyArgs};
 use crate::machine;
-use crate::volume::args::VolumeArgs;
 
 /// What both take.
 pub(super) const OPTIONS: &[Spec] = &[

@@ -11,8 +11,8 @@ use super::fail::{Code, Failure, Usage};
 use super::options::{Options, Spec, value};
 use super::session::{Session, require};
 use super::{COMMON, Command, Tools};
+use crate::args::volume::VolumeArgs;
 use crate::input::{self, Input};
-use crate::volume::args::VolumeArgs;
 
 pub(super) static COMMAND: Command = Command {
     name: "ec2-bundle-image",

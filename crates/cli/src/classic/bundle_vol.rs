@@ -6,7 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context;
-use baler_volume::{Change, Reason};
+use baler_volume::recipe::ClassicFstab;
+use baler_volume::walk::{Change, Reason};
 
 use super::bundle;
 use super::bundle_image;
@@ -15,11 +16,11 @@ use super::fail::{Code, Failure, Usage};
 use super::options::{Options, Spec, Takes, anything, flag, value};
 use super::session::{Session, require};
 use super::{COMMON, Command, Tools};
+use crate::args::volume::{Classic, FilterArg, PartitionArg, VolumeArgs};
 use crate::cmd::image;
 use crate::input::Input;
 use crate::machine;
 use crate::report::say;
-use crate::volume::args::{Classic, ClassicFstab, FilterArg, PartitionArg, VolumeArgs};
 use crate::volume::{self, Request, Volume};
 
 pub(super) static COMMAND: Command = Command {
@@ -302,7 +303,7 @@ impl Job {
         }
         if self.volume.fstab.is_some() || self.volume.classic.fstab.is_some() {
             session.line("/etc/fstab:")?;
-            volume.fstab.lines().try_for_each(|line| session.indented(line))?;
+            volume.fstab().lines().try_for_each(|line| session.indented(line))?;
         }
         if division != "none" {
             session.line(&format!("Installing GRUB on root device with {division} boot scheme"))?;
@@ -313,7 +314,7 @@ impl Job {
                 None => session.line("Using default grub config")?,
             }
         }
-        tell_filtered(&volume.changes);
+        tell_filtered(volume.changes());
         Ok(())
     }
 
@@ -324,7 +325,7 @@ impl Job {
             all.push(self.image().display().to_string());
         }
         all.extend(self.excluded.iter().cloned());
-        let mounts = volume.changes.iter().filter(|change| change.reason.word() == "mount");
+        let mounts = volume.changes().iter().filter(|change| change.reason.word() == "mount");
         all.extend(mounts.map(|change| format!("/{}", String::from_utf8_lossy(&change.path))));
         let mut seen = std::collections::BTreeSet::new();
         all.retain(|path| seen.insert(path.clone()));

@@ -13,6 +13,7 @@ use baler_manifest::{check_draft, check_name};
 
 use crate::ami::AmiArgs;
 use crate::args;
+use crate::args::volume::VolumeArgs;
 use crate::aws::AwsArgs;
 use crate::exit::{Exit, Trouble};
 use crate::input;
@@ -21,7 +22,7 @@ use crate::machine;
 use crate::place::{self, Place};
 use crate::report::Console;
 use crate::target::TargetArgs;
-use crate::volume::{self, Request, args::VolumeArgs};
+use crate::volume::{self, Request};
 use destination::Destination;
 use make::{Plan, Register, tell};
 use manifest::ManifestArgs;

@@ -7,17 +7,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use baler_image::{Image, ImageSink};
-use baler_volume::customise;
+use baler_volume::script::customise;
 use serde_json::json;
 
 use crate::args;
+use crate::args::volume::VolumeArgs;
 use crate::exit::{Exit, Trouble};
 use crate::interrupt::{self, Interruptible};
 use crate::keys;
 use crate::machine;
 use crate::output;
 use crate::report::{self, Console, size};
-use crate::volume::{self, Request, Volume, args::VolumeArgs};
+use crate::volume::{self, Request, Volume};
 
 /// Make a disk image of a root tree: partition table, boot loader and file system
 ///

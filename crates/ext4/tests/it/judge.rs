@@ -7,8 +7,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use baler_ext4::{FileSystem, Files, Kind, Meta, NodeId, Options, Plan, Profile, Time, Tree};
+use baler_ext4::{FileSystem, Options, Plan, Profile};
 use baler_image::Image;
+use baler_tree::{Files, Kind, Meta, NodeId, Time, Tree};
 use uuid::Uuid;
 
 pub(crate) const MIB: u64 = 1 << 20;
@@ -48,22 +49,32 @@ pub(crate) fn size_of_name(tree: &Tree, file: NodeId) -> u64 {
     tree.path(file).iter().map(|byte| u64::from(*byte)).sum()
 }
 
-pub(crate) fn options(len: u64, profile: Profile) -> Options {
+pub(crate) fn options(profile: Profile) -> Options {
     let uuid = Uuid::from_u128(0x0bad_cafe_0000_4000_8000_0000_0000_0001);
     let seed = Uuid::from_u128(0x1234_5678_9abc_4def_8000_1111_2222_3333);
-    Options::new(len, profile, uuid, seed, Time { seconds: 1_700_000_000, nanos: 0 })
+    Options::new(profile, uuid, seed, Time { seconds: 1_700_000_000, nanos: 0 })
 }
 
 /// Everything, what GRUB 0.97 reads, and ext3.
-pub(crate) fn formats(len: u64) -> [Options; 3] {
-    let legacy = options(len, Profile::GrubLegacy);
-    [options(len, Profile::Modern), legacy.clone(), Options { has_extents: false, ..legacy }]
+pub(crate) fn formats() -> [Options; 3] {
+    let legacy = options(Profile::GrubLegacy);
+    let ext3 = with(&legacy, |options| options.has_extents = false);
+    [options(Profile::Modern), legacy, ext3]
+}
+
+/// The same options with a change.
+pub(crate) fn with(options: &Options, change: impl FnOnce(&mut Options)) -> Options {
+    let mut options = options.clone();
+    change(&mut options);
+    options
 }
 
 pub(crate) fn meta(mode: u16) -> Meta {
     let time = |seconds| Time { seconds, nanos: 123_456_789 };
     let [atime, mtime, ctime, crtime] = [1, 1_600_000_000, 1_600_000_001, 5_000_000_000].map(time);
-    Meta { mode, uid: 1000, gid: 70000, atime, mtime, ctime, crtime, flags: 0, xattrs: Vec::new() }
+    let mut meta = Meta::new(mode).owned_by(1000, 70000);
+    (meta.atime, meta.mtime, meta.ctime, meta.crtime) = (atime, mtime, ctime, crtime);
+    meta
 }
 
 pub(crate) fn write(plan: Plan, path: &Path) {
@@ -127,10 +138,10 @@ pub(crate) fn number(text: &str, key: &str) -> u64 {
 }
 
 /// Plans, writes and has it judged.
-pub(crate) fn check(tree: Tree, options: Options) -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn check(tree: Tree, len: u64, options: Options) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("fs.img");
-    let plan = Plan::new(tree, options).unwrap();
+    let plan = Plan::new(tree, len, options).unwrap();
     let usage = plan.usage();
     write(plan, &path);
     fsck(&path);

@@ -5,9 +5,10 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
-use baler_ext4::{Kind, Options, Plan, Tree};
+use baler_ext4::Plan;
+use baler_tree::{Kind, Tree};
 
-use crate::judge::{MIB, check, formats, fsck, pattern, size_of_name, tool};
+use crate::judge::{MIB, check, formats, fsck, pattern, size_of_name, tool, with};
 use crate::trees::one_of_everything;
 
 /// A mounted image; unmounted when dropped.
@@ -78,11 +79,14 @@ fn compare(tree: &Tree, root: &Path) {
 #[test]
 fn the_kernel_reads_writes_and_grows_it() {
     let sizes = [(4096, 256), (1024, 128), (4096, 128), (2048, 512)];
-    for format in formats(300 * MIB) {
+    for format in formats() {
         for (block_size, inode_size) in sizes {
-            let options = Options { block_size, inode_size, ..format.clone() };
-            let plan = Plan::new(one_of_everything(block_size), options.clone()).unwrap();
-            let (_dir, path) = check(one_of_everything(block_size), options);
+            let options = with(&format, |options| {
+                (options.block_size, options.inode_size) = (block_size, inode_size);
+            });
+            let plan =
+                Plan::new(one_of_everything(block_size), 300 * MIB, options.clone()).unwrap();
+            let (_dir, path) = check(one_of_everything(block_size), 300 * MIB, options);
             let Some(mount) = Mount::new(&path, "ro,noload") else { return };
             compare(plan.tree(), mount.path());
             drop(mount);

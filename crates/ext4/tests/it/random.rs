@@ -1,9 +1,10 @@
 //! Trees that nobody thought of.
 
-use baler_ext4::{DataRange, Device, FileData, Kind, Meta, Options, Plan, Tree, Xattr};
+use baler_ext4::Plan;
+use baler_tree::{DataRange, Device, FileData, Kind, Tree, Xattr};
 use proptest::prelude::*;
 
-use crate::judge::{MIB, check, formats, meta};
+use crate::judge::{MIB, check, formats, meta, with};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -71,8 +72,9 @@ fn grow(steps: &[Step]) -> Tree {
                 ranges.sort_unstable();
                 ranges.dedup_by_key(|range| range.0);
                 let end = ranges.last().map_or(0, |(at, len)| at + len);
-                let data = ranges.iter().map(|&(offset, len)| DataRange { offset, len }).collect();
-                let sparse = FileData { size: end.max(u64::from(*size)), data: Some(data) };
+                let data: Vec<_> =
+                    ranges.iter().map(|&(offset, len)| DataRange { offset, len }).collect();
+                let sparse = FileData::sparse(end.max(u64::from(*size)), data);
                 let data =
                     if ranges.is_empty() { FileData::dense(u64::from(*size)) } else { sparse };
                 tree.add(parent, &name, meta(0o640), Kind::File(data))
@@ -123,7 +125,7 @@ fn grow(steps: &[Step]) -> Tree {
                     .collect();
                 xattrs.sort();
                 xattrs.dedup_by(|one, other| one.name == other.name);
-                tree.add(parent, &name, Meta { xattrs, ..meta(0o644) }, Kind::Fifo)
+                tree.add(parent, &name, meta(0o644).with_xattrs(xattrs), Kind::Fifo)
             }
         };
         others.extend(added.ok());
@@ -141,14 +143,14 @@ proptest! {
         format in 0..3_usize,
         spare in 0..40 * MIB,
     ) {
-        let options = Options { inode_size, ..formats(0)[format].clone() };
+        let options = with(&formats()[format], |options| options.inode_size = inode_size);
         let tree = grow(&steps);
-        match Plan::new(grow(&steps), Options { len: Plan::enough(&tree, &options) + spare, ..options.clone() }) {
+        let len = Plan::enough(&tree, &options) + spare;
+        match Plan::new(grow(&steps), len, options.clone()) {
             Err(baler_ext4::Error::Xattrs { .. }) => {}
             Err(error) => panic!("{error}"),
             Ok(_) => {
-                let len = Plan::enough(&tree, &options) + spare;
-                check(tree, Options { len, ..options });
+                check(tree, len, options);
             }
         }
     }

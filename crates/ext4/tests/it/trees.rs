@@ -1,8 +1,9 @@
 //! Trees with everything in them, of all sizes.
 
-use baler_ext4::{DataRange, Device, FileData, Kind, Meta, Options, Plan, Profile, Tree, Xattr};
+use baler_ext4::{Plan, Profile};
+use baler_tree::{DataRange, Device, FileData, Kind, Tree, Xattr};
 
-use crate::judge::{MIB, check, formats, meta, options};
+use crate::judge::{MIB, check, formats, meta, options, with};
 
 pub(crate) fn one_of_everything(block_size: u32) -> Tree {
     let mut tree = Tree::new(meta(0o755));
@@ -31,24 +32,23 @@ pub(crate) fn one_of_everything(block_size: u32) -> Tree {
     for (name, kind) in kinds {
         tree.add(dir, name, meta(0o666), kind).unwrap();
     }
-    let small =
-        Meta { xattrs: vec![xattr("user.a", 10), xattr("security.selinux", 30)], ..meta(0o644) };
-    let large =
-        Meta { xattrs: vec![xattr("user.a", 10), xattr("trusted.big", 900)], ..meta(0o644) };
+    let small = meta(0o644).with_xattrs(vec![xattr("user.a", 10), xattr("security.selinux", 30)]);
+    let large = meta(0o644).with_xattrs(vec![xattr("user.a", 10), xattr("trusted.big", 900)]);
     for index in 0..20 {
         let meta = if index % 2 == 0 { small.clone() } else { large.clone() };
         tree.add(dir, format!("xattr{index}").as_bytes(), meta, dense(index * 100)).unwrap();
     }
-    let flags = Meta { flags: 0x10 | 0x20 | 0x40 | 0x80_0000 | 0x8_0000, ..meta(0o644) };
+    let mut flags = meta(0o644);
+    flags.flags = 0x10 | 0x20 | 0x40 | 0x80_0000 | 0x8_0000;
     tree.add(dir, b"flags", flags, dense(10)).unwrap();
     let data = [(0, 10), (5 << 30, 4096), (6 << 30, 100_000)];
-    let data = data.map(|(offset, len)| DataRange { offset, len }).into();
+    let data = data.map(|(offset, len)| DataRange { offset, len });
     // The map of ext3 reaches to 16 GiB with blocks of 1 KiB.
     let size = if block_size == 1024 { 7 << 30 } else { 60 << 30 };
-    let sparse = FileData { size, data: Some(data) };
+    let sparse = FileData::sparse(size, data);
     tree.add(dir, b"sparse", meta(0o644), Kind::File(sparse)).unwrap();
     let ranges = (0..3000).map(|index| DataRange { offset: index * 3 * 4096, len: 4096 });
-    let many = FileData { size: 3000 * 3 * 4096, data: Some(ranges.collect()) };
+    let many = FileData::sparse(3000 * 3 * 4096, ranges.collect::<Vec<_>>());
     tree.add(dir, b"many-extents", meta(0o644), Kind::File(many)).unwrap();
     let wide = tree.add(root, b"wide", meta(0o755), Kind::Directory).unwrap();
     for index in 0..5000 {
@@ -65,16 +65,18 @@ pub(crate) fn one_of_everything(block_size: u32) -> Tree {
 
 #[test]
 fn one_of_everything_is_clean() {
-    for format in formats(256 * MIB) {
+    for format in formats() {
         for block_size in [1024, 2048, 4096] {
             for inode_size in [128, 256, 512] {
-                let options = Options { block_size, inode_size, ..format.clone() };
-                check(one_of_everything(block_size), options);
+                let options = with(&format, |options| {
+                    (options.block_size, options.inode_size) = (block_size, inode_size);
+                });
+                check(one_of_everything(block_size), 256 * MIB, options);
             }
         }
     }
-    let wide = Options { is_64bit: true, ..options(200 * MIB, Profile::Modern) };
-    check(one_of_everything(4096), wide);
+    let wide = with(&options(Profile::Modern), |options| options.is_64bit = true);
+    check(one_of_everything(4096), 200 * MIB, wide);
 }
 
 #[test]
@@ -82,15 +84,15 @@ fn file_systems_of_all_lengths_are_clean() {
     let lengths =
         [1, 2, 7, 8, 9, 100, 127, 128, 129, 130, 133, 134, 257, 900, 3000, 10240, 102_400];
     for mib in lengths {
-        for format in formats(mib * MIB) {
-            check(Tree::new(meta(0o755)), format);
+        for format in formats() {
+            check(Tree::new(meta(0o755)), mib * MIB, format);
         }
     }
 }
 
 #[test]
 fn a_directory_of_200_000_entries_is_clean() {
-    let [modern, legacy, _] = formats(MIB);
+    let [modern, legacy, _] = formats();
     for (block_size, format) in [(4096, modern.clone()), (4096, legacy), (1024, modern)] {
         let mut tree = Tree::new(meta(0o755));
         let wide = tree.add(Tree::ROOT, b"wide", meta(0o755), Kind::Directory).unwrap();
@@ -105,23 +107,22 @@ fn a_directory_of_200_000_entries_is_clean() {
                 false => tree.add(wide, name, meta(0o644), kind).map(|_| ()).unwrap(),
             }
         }
-        let smallest = Options { block_size, ..format };
+        let smallest = with(&format, |options| options.block_size = block_size);
         let len = Plan::enough(&tree, &smallest);
-        check(tree, Options { len, ..smallest });
+        check(tree, len, smallest);
     }
 }
 
 #[test]
 fn what_is_enough_is_enough_and_not_much_more() {
     for block_size in [1024, 4096] {
-        for format in formats(0) {
+        for format in formats() {
             let tree = one_of_everything(block_size);
-            let options = Options { block_size, ..format };
+            let options = with(&format, |options| options.block_size = block_size);
             let len = Plan::enough(&tree, &options);
-            let half = Options { len: len / 2, ..options.clone() };
-            let less = Plan::new(one_of_everything(block_size), half);
+            let less = Plan::new(one_of_everything(block_size), len / 2, options.clone());
             assert!(matches!(less, Err(baler_ext4::Error::TooSmall { .. })), "{less:?}");
-            check(tree, Options { len, ..options });
+            check(tree, len, options);
         }
     }
 }

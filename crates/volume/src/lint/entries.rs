@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 /// A kernel that can be started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct BootEntry {
     /// The kernel's path, as the boot loader sees it.
     pub(super) kernel: String,
     /// What it is started with.
@@ -15,7 +15,7 @@ pub(super) struct Entry {
     pub(super) searched: Option<String>,
 }
 
-impl Entry {
+impl BootEntry {
     /// The value of an argument; the last one counts.
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         let pairs = self.arguments.iter().rev().filter_map(|word| word.split_once('='));
@@ -32,7 +32,7 @@ impl Entry {
 #[derive(Debug, Default)]
 pub(super) struct GrubConfig {
     /// The kernels in the order of the file, of which the first is started if nothing else is said.
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<BootEntry>,
     /// Whether the kernels are those in `/boot/loader/entries`.
     pub(super) has_bls: bool,
     /// What it sets.
@@ -57,11 +57,11 @@ impl GrubConfig {
             let words = words(line);
             match &words[..] {
                 ["linux" | "linux16" | "linuxefi", kernel, arguments @ ..] => {
-                    config.entries.push(Entry {
+                    config.entries.push(BootEntry {
                         kernel: (*kernel).to_owned(),
                         arguments: owned(arguments),
                         searched: searched.clone(),
-                        ..Entry::default()
+                        ..BootEntry::default()
                     });
                 }
                 ["initrd" | "initrd16" | "initrdefi", paths @ ..] => {
@@ -106,7 +106,7 @@ impl GrubConfig {
     }
 
     /// Puts values where variables are; those without a value stay.
-    pub(super) fn expand(&self, entry: &mut Entry) {
+    pub(super) fn expand(&self, entry: &mut BootEntry) {
         let expand = |word: &String| {
             let name = word.strip_prefix('$').map(|name| name.trim_matches(['{', '}']));
             match name.and_then(|name| self.variables.get(name)) {
@@ -119,8 +119,8 @@ impl GrubConfig {
 }
 
 /// A file in `/boot/loader/entries`; `None` if it starts no kernel.
-pub(super) fn parse_bls(text: &str) -> Option<Entry> {
-    let mut entry = Entry::default();
+pub(super) fn parse_bls(text: &str) -> Option<BootEntry> {
+    let mut entry = BootEntry::default();
     for line in text.lines() {
         match &words(line)[..] {
             ["linux", kernel, ..] => entry.kernel = (*kernel).to_owned(),
@@ -133,8 +133,8 @@ pub(super) fn parse_bls(text: &str) -> Option<Entry> {
 }
 
 /// GRUB 0.97's and PV-GRUB's menu; the entry that is started first is the first.
-pub(super) fn parse_menu(text: &str) -> Vec<Entry> {
-    let (mut entries, mut titles, mut default) = (Vec::<(usize, Entry)>::new(), 0_usize, 0);
+pub(super) fn parse_menu(text: &str) -> Vec<BootEntry> {
+    let (mut entries, mut titles, mut default) = (Vec::<(usize, BootEntry)>::new(), 0_usize, 0);
     for line in text.lines().map(str::trim) {
         let line = line.replacen('=', " ", usize::from(line.starts_with("default")));
         match &words(&line)[..] {
@@ -145,7 +145,7 @@ pub(super) fn parse_menu(text: &str) -> Vec<Entry> {
                 let skipped = arguments.iter().take_while(|word| word.starts_with("--")).count();
                 if let [kernel, arguments @ ..] = &arguments[skipped..] {
                     let (kernel, arguments) = ((*kernel).to_owned(), owned(arguments));
-                    let entry = Entry { kernel, arguments, ..Entry::default() };
+                    let entry = BootEntry { kernel, arguments, ..BootEntry::default() };
                     entries.push((titles.saturating_sub(1), entry));
                 }
             }

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use baler_ext4::Profile;
 
-use super::entries::Entry;
-use super::{Lint, Severity, initramfs};
+use super::entries::BootEntry;
+use super::initramfs;
+use super::look::Lint;
+use crate::advice::Advice;
 use crate::grub::sortable;
 use crate::table::Division;
 
@@ -46,7 +48,7 @@ fn knows_checksums(version: &str) -> bool {
 
 impl Lint<'_, '_> {
     /// Looks at the kernel that is started first, or at the newest.
-    pub(super) fn machine(&mut self, entry: Option<&Entry>) {
+    pub(super) fn machine(&mut self, entry: Option<&BootEntry>) {
         let kernels = self.names("/boot");
         let newest = kernels.iter().filter_map(|name| version(name)).max_by_key(|v| sortable(v));
         if newest.is_none()
@@ -65,13 +67,13 @@ impl Lint<'_, '_> {
         if self.subject.profile == Profile::Modern && !knows_checksums(&version) {
             self.error(
                 format!("kernel {version} cannot write to a file system with checksums of all metadata, which are known since 3.6"),
-                "pass --fs-profile grub-legacy",
+                Advice::GrubLegacyProfile,
             );
         }
         self.drivers(&version, entry);
     }
 
-    fn drivers(&mut self, version: &str, entry: Option<&Entry>) {
+    fn drivers(&mut self, version: &str, entry: Option<&BootEntry>) {
         let directory = format!("/lib/modules/{version}");
         // Without the list of what is built in, nothing can be said to be missing.
         let Some(builtin) = self.text(&format!("{directory}/modules.builtin")) else { return };
@@ -90,11 +92,7 @@ impl Lint<'_, '_> {
                 };
                 known.extend(modules);
             }
-            None => self.find(
-                Severity::Warning,
-                format!("kernel {version} has no initramfs in `/boot`"),
-                Some(REBUILD),
-            ),
+            None => self.warn(format!("kernel {version} has no initramfs in `/boot`"), REBUILD),
         }
         let place = initramfs.as_deref().unwrap_or("the kernel").to_owned();
         let can_mount = match self.subject.root.fs_type {
@@ -128,7 +126,7 @@ impl Lint<'_, '_> {
     }
 
     /// The path of the initramfs that goes with a kernel.
-    fn initramfs(&self, version: &str, entry: Option<&Entry>) -> Option<String> {
+    fn initramfs(&self, version: &str, entry: Option<&BootEntry>) -> Option<String> {
         let listed = entry.into_iter().flat_map(|entry| entry.initrds.iter().rev());
         let listed = listed.map(|path| path.split_once(')').map_or(&**path, |(_, inside)| inside));
         let usual = [

@@ -157,7 +157,7 @@ fn contents_of_our_own_are_used_instead() {
     let mut walked = Walked::new(&[("etc/fstab", b"old")]);
     let node = walked.node("etc/fstab");
     fs::remove_file(walked.at("etc/fstab")).unwrap();
-    walked.walk.tree.set_file_data(node, baler_ext4::FileData::dense(11));
+    walked.walk.tree.set_file_data(node, baler_tree::FileData::dense(11));
     walked.walk.files.set_contents(node, b"new and all".to_vec());
     for step in [4, 100] {
         assert_eq!(walked.read("etc/fstab", step), b"new and all");

@@ -4,8 +4,9 @@ use std::io;
 
 use uuid::Uuid;
 
-use super::{DiskId, Partition, PartitionKind, SECTOR, Table, TableError, mbr};
-use crate::raw::{u32_at, u64_at};
+use super::mbr;
+use super::model::{DiskId, Partition, PartitionKind, SECTOR, Table, TableError};
+use crate::little_endian::{u32_at, u64_at};
 
 const SIGNATURE: &[u8; 8] = b"EFI PART";
 const HEADER: usize = 92;

@@ -1,7 +1,7 @@
 //! The partition table in a disk's first sector.
 
-use super::{DiskId, Partition, PartitionKind, SECTOR, Table, TableError};
-use crate::raw::u32_at;
+use super::model::{DiskId, Partition, PartitionKind, SECTOR, Table, TableError};
+use crate::little_endian::u32_at;
 
 const SIGNATURE: usize = 0x1b8;
 const ENTRIES: usize = 0x1be;

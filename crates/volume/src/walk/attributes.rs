@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString};
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-use baler_ext4::{DataRange, Xattr};
+use baler_tree::{DataRange, Xattr};
 use rustix::fs::{
     AtFlags, CWD, SeekFrom, fgetxattr, flistxattr, ioctl_getflags, lgetxattr, llistxattr, seek,
     statat,

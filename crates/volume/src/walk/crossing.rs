@@ -1,12 +1,12 @@
 //! From one file system into another.
 
-use baler_ext4::{NodeId, Tree};
+use baler_tree::{NodeId, Tree};
 use rustix::fs::FileType;
 
 use super::entry::{Entry, Here, Walker};
-use super::stat::{InodeId, Stat};
 use super::{Follow, Reason};
 use crate::mounts::{Holds, Mount};
+use crate::stat::{InodeId, Stat};
 
 impl Walker<'_> {
     /// Why what is mounted at an entry is not followed; `None` if it is, or if nothing is mounted there.

@@ -9,18 +9,19 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use baler_ext4::{FileData, Kind, Meta, NodeId, Tree, TreeError};
+use baler_secrets::Secret;
+use baler_tree::{FileData, Kind, Meta, NodeId, Tree, TreeError};
 use rustix::fs::{FileType, readlinkat};
 use rustix::io::Errno;
 
 use super::attributes::{self, Xattrs};
-use super::handles::{self, Handles, Sightings};
 use super::names::Names;
-use super::stat::{InodeId, Stat, has_statx};
 use super::{Action, Change, Reason, Walk, WalkError, WalkEvent, WalkOptions};
-use crate::filter::{Scope, Secret, Sieve};
+use crate::filter::{Scope, Sieve};
+use crate::handles::{self, Handles, Sightings};
 use crate::mounts::Mount;
 use crate::reader::TreeFiles;
+use crate::stat::{InodeId, Stat, has_statx};
 
 /// A walk that is under way.
 pub(super) struct Walker<'a> {
@@ -303,11 +304,13 @@ impl<'a> Walker<'a> {
             self.add(here, entry, meta, Kind::File(FileData::dense(0)))?;
             return Ok(Outcome::Otherwise(Action::Emptied, reason));
         }
-        let data = match stat.blocks.saturating_mul(512) < stat.size {
-            true => attributes::data_ranges(file.as_fd(), stat.size),
-            false => None,
+        let has_holes = stat.blocks.saturating_mul(512) < stat.size;
+        let ranges = has_holes.then(|| attributes::data_ranges(file.as_fd(), stat.size)).flatten();
+        let data = match ranges {
+            Some(ranges) => FileData::sparse(stat.size, ranges),
+            None => FileData::dense(stat.size),
         };
-        let kind = Kind::File(FileData { size: stat.size, data });
+        let kind = Kind::File(data);
         let node = self.add(here, entry, meta, kind)?;
         self.sightings.add(node, &stat);
         self.remember(&stat, node);

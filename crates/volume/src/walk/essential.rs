@@ -1,6 +1,6 @@
 //! What every image has, whatever the source.
 
-use baler_ext4::{Device, Kind, Meta, NodeId, Tree};
+use baler_tree::{Device, Kind, Meta, NodeId, Tree};
 
 use super::entry::Walker;
 use super::{Action, Reason, WalkError};
@@ -32,7 +32,7 @@ impl Walker<'_> {
     /// little, a proc of a moment ago or a tmpfs's owner. Labels stay.
     pub(super) fn settle(&self, path: &[u8], meta: &mut Meta) {
         if let Some((_, mode)) = DIRECTORIES.iter().find(|(name, _)| *name == path) {
-            *meta = Meta { xattrs: std::mem::take(&mut meta.xattrs), ..self.made(*mode) };
+            *meta = self.made(*mode).with_xattrs(std::mem::take(&mut meta.xattrs));
         }
     }
 
@@ -73,7 +73,6 @@ impl Walker<'_> {
     }
 
     fn made(&self, mode: u16) -> Meta {
-        let now = self.options.now;
-        Meta { mode, atime: now, mtime: now, ctime: now, crtime: now, ..Meta::default() }
+        Meta::new(mode).at(self.options.now)
     }
 }

@@ -4,11 +4,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 
-use baler_ext4::{DataRange, Device, Kind, NodeId};
+use baler_tree::{DataRange, Device, Kind, NodeId, Time, Tree};
 use rustix::fs::{CWD, FileType, Mode, XattrFlags, lsetxattr, makedev, mknodat};
 use tempfile::TempDir;
 
 use super::*;
+use crate::filter::{Filter, Patterns};
+use crate::mounts::Mounts;
 
 mod changing;
 
@@ -137,7 +139,7 @@ fn holes_and_long_files_cost_nothing() {
     let Kind::File(data) = walk.tree.kind(node(&walk, "sparse")) else { panic!("a file") };
     assert_eq!(data.size, 60 << 30);
     assert_eq!(data.data.as_deref(), Some(&[DataRange { offset: 1 << 30, len: 4096 }][..]));
-    assert_eq!(*walk.tree.kind(node(&walk, "dense")), Kind::File(baler_ext4::FileData::dense(5)));
+    assert_eq!(*walk.tree.kind(node(&walk, "dense")), Kind::File(baler_tree::FileData::dense(5)));
 }
 
 #[test]
@@ -269,7 +271,7 @@ fn secrets_are_left_out_and_told() {
     );
     assert_eq!(
         *walk.tree.kind(node(&walk, "etc/machine-id")),
-        Kind::File(baler_ext4::FileData::dense(0))
+        Kind::File(baler_tree::FileData::dense(0))
     );
     assert!(walk.tree.find(b"srv/id_rsa").is_some() && walk.tree.find(b"etc/owned.key").is_some());
     let classic = [

@@ -12,13 +12,14 @@ use serde_json::json;
 
 use super::destination::{Destination, Sink};
 use crate::ami::{self, AmiArgs, Wanted};
+use crate::args::volume::VolumeArgs;
 use crate::exit::Exit;
 use crate::input::{self, Input};
 use crate::interrupt::Interruptible;
 use crate::keys::{self, UserKey};
 use crate::place::Place;
 use crate::report::{self, Console, size};
-use crate::volume::{self, Request, args::VolumeArgs};
+use crate::volume::{self, Request};
 
 /// What will be done; made once from what was typed.
 pub(crate) struct Plan {

@@ -69,7 +69,7 @@ fn a_directory_deep_below_is_reached_again() {
     let mut walk = walk;
     let mut buf = [];
     let file = node(&walk, &deep);
-    baler_ext4::Files::read_at(&mut walk.files, &walk.tree, file, &mut buf, 0).unwrap();
+    baler_tree::Files::read_at(&mut walk.files, &walk.tree, file, &mut buf, 0).unwrap();
     assert_eq!(walk.files.troubles().list(), []);
     unlinkat(&directory, "file", AtFlags::empty()).unwrap();
 }
@@ -105,7 +105,7 @@ fn walking_leaves_no_trace() {
     }
     let mut walk = walked(root.path(), &WalkOptions::default());
     let file = node(&walk, "a/b");
-    baler_ext4::Files::read_at(&mut walk.files, &walk.tree, file, &mut [0; 3], 0).unwrap();
+    baler_tree::Files::read_at(&mut walk.files, &walk.tree, file, &mut [0; 3], 0).unwrap();
     for path in ["etc/x.key", "a/b", "a", ""] {
         assert_eq!(fs::metadata(at(path)).unwrap().accessed().unwrap(), old, "{path}");
     }

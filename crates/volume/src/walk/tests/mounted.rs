@@ -45,7 +45,7 @@ fn what_is_mounted_is_followed_or_an_empty_directory() {
     assert_eq!(walk.tree.entries(node(&walk, "home")).count(), 1);
     assert_eq!(
         *walk.tree.kind(node(&walk, "etc/resolv.conf")),
-        Kind::File(baler_ext4::FileData::dense(0))
+        Kind::File(baler_tree::FileData::dense(0))
     );
     assert_eq!(walk.tree.entries(node(&walk, "proc")).count(), 0);
     assert_eq!(walk.tree.meta(node(&walk, "proc")).mode, 0o555);

@@ -1,0 +1,43 @@
+use std::io::{self, Read};
+
+use crate::content::Searcher;
+use crate::names::by_path;
+use crate::packages::Packages;
+use crate::secret::Secret;
+
+/// Tells of the files of one tree whether they are secrets.
+#[derive(Debug)]
+pub struct Detector {
+    packages: Packages,
+    searcher: Searcher,
+}
+
+impl Detector {
+    /// For a tree with these packages.
+    pub fn new(packages: Packages) -> Detector {
+        Detector { packages, searcher: Searcher::default() }
+    }
+
+    /// What a file is by its path, unless a package lists it.
+    pub fn by_path(&self, path: &[u8]) -> Option<Secret> {
+        by_path(path).filter(|_| !self.packages.list(path))
+    }
+
+    /// What a file of `size` bytes is by its content, unless it came with a package; `file` gives it from its start.
+    ///
+    /// At most [`MAX_SIZE`](crate::MAX_SIZE) bytes are read, and of a file that is not text mostly only the first 4 KiB.
+    ///
+    /// # Errors
+    /// Those of `file`.
+    pub fn by_content(
+        &mut self,
+        path: &[u8],
+        size: u64,
+        file: &mut dyn Read,
+    ) -> io::Result<Option<Secret>> {
+        if self.packages.own(path) {
+            return Ok(None);
+        }
+        self.searcher.look_into(path, size, file)
+    }
+}
