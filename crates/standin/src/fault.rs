@@ -5,17 +5,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderName, HeaderValue, Response};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Body as _, Frame};
 use s3s::{Body, StdError};
 use serde_json::{Value, json};
 
 use crate::id::held;
+use crate::json;
+use crate::reply::{error, reply};
 use crate::wire::Wire;
 
-/// What goes wrong.
+/// A way in which a request goes wrong.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
     /// The service is not asked; the answer has this status, and the code and message in the service's own form.
@@ -40,29 +42,29 @@ pub enum Fault {
     DropReply,
     /// The answer's body ends early; the connection is closed.
     Truncate {
-        /// How many bytes of the body are sent.
+        /// The number of bytes of the body that are sent.
         after: u64,
     },
     /// The connection is reset within the answer's body.
     ResetReply {
-        /// How many bytes of the body are sent.
+        /// The number of bytes of the body that are sent.
         after: u64,
     },
     /// A byte of the answer's body is another one.
     Flip {
-        /// Which one.
+        /// Its place.
         at: u64,
     },
     /// The answer's body stops for a while.
     Stall {
-        /// After how many bytes.
+        /// The number of bytes before the pause.
         after: u64,
-        /// For how many seconds.
+        /// The length of the pause in seconds.
         seconds: f64,
     },
     /// The answer's body drips.
     Slow {
-        /// How fast.
+        /// The speed.
         bytes_per_second: u64,
     },
     /// Status 502 with a page for people, as a proxy gives it.
@@ -95,10 +97,10 @@ impl Fault {
     }
 }
 
-/// Which requests a fault befalls: those to S3, EC2 and STS, and those to instance metadata, whose operation is empty.
+/// A fault, and the requests that it befalls: those to S3, EC2 and STS, and those to instance metadata, whose operation is empty.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// What goes wrong.
+    /// The fault.
     pub fault: Fault,
     /// Only requests with this method.
     pub method: Option<String>,
@@ -108,9 +110,9 @@ pub struct Rule {
     pub contains: Option<String>,
     /// Only requests for this operation, `RegisterImage` or `PutObject`.
     pub operation: Option<String>,
-    /// How many matching requests are let through first.
+    /// The number of matching requests that are let through first.
     pub skip: u32,
-    /// How often it happens; 0 for ever.
+    /// The number of times that it happens; 0 for no limit.
     pub count: u32,
 }
 
@@ -156,7 +158,7 @@ impl Rule {
         self
     }
 
-    /// How often it happens; 0 for ever.
+    /// The number of times that it happens; 0 for no limit.
     #[must_use]
     pub fn count(mut self, count: u32) -> Self {
         self.count = count;
@@ -178,7 +180,7 @@ impl Rule {
                 code: text("code").unwrap_or_else(|| "SlowDown".to_owned()),
                 message: text("message")
                     .unwrap_or_else(|| "Please reduce your request rate.".to_owned()),
-                headers: crate::s3::storage::table(&value["headers"]).into_iter().collect(),
+                headers: json::table(&value["headers"]).into_iter().collect(),
                 body: text("body"),
             },
             "reset_request" => Fault::ResetRequest { after: number("after", 64 * 1024) },
@@ -240,7 +242,7 @@ impl Fired {
     }
 }
 
-/// The rules in force, and what came of them.
+/// The rules in force, and the faults that have happened.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     rules: Mutex<Vec<Rule>>,
@@ -248,13 +250,13 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// Puts rules in the place of the ones before; what fired is forgotten.
+    /// Replaces the rules; the faults that have happened are forgotten.
     pub(crate) fn set(&self, rules: Vec<Rule>) {
         *held(&self.rules) = rules;
         held(&self.fired).clear();
     }
 
-    /// What has happened since the rules were set.
+    /// The faults that have happened since the rules were set.
     pub(crate) fn fired(&self) -> Vec<Fired> {
         held(&self.fired).clone()
     }
@@ -285,7 +287,7 @@ impl Faults {
     }
 }
 
-/// An answer in the place of the service's, for the faults that are one.
+/// The answer instead of the service's, for the faults that are one.
 pub(crate) fn instead(fault: &Fault, service: &str) -> Option<Response<Body>> {
     let (status, code, message) = match fault {
         Fault::Status { status, code, message, .. } => (*status, code.as_str(), message.as_str()),
@@ -299,7 +301,7 @@ pub(crate) fn instead(fault: &Fault, service: &str) -> Option<Response<Body>> {
         Fault::Empty { status } => return Some(reply(*status, "application/xml", String::new())),
         _ => return None,
     };
-    let mut response = crate::server::error(service, status, code, message);
+    let mut response = error(service, status, code, message);
     if let Fault::Status { headers, body, .. } = fault {
         if let Some(body) = body {
             *response.body_mut() = Body::from(body.clone());
@@ -315,16 +317,7 @@ pub(crate) fn instead(fault: &Fault, service: &str) -> Option<Response<Body>> {
     Some(response)
 }
 
-/// A plain answer.
-pub(crate) fn reply(status: u16, kind: &'static str, text: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() =
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response
-}
-
-/// Does to the service's answer what the fault says.
+/// Changes the service's answer as the fault says.
 pub(crate) fn tamper(fault: Fault, response: Response<Body>, wire: &Wire) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     // The length is announced as if nothing was wrong.

@@ -32,6 +32,11 @@ pub(crate) fn request() -> String {
     )
 }
 
+/// A request id in the form that S3 uses.
+pub(crate) fn s3_request() -> String {
+    random(8).to_ascii_uppercase()
+}
+
 /// Bytes as lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes

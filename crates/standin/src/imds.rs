@@ -7,100 +7,10 @@ use http::{HeaderValue, Response};
 use s3s::Body;
 use serde_json::json;
 
-use crate::fault::reply;
 use crate::id::{self, held};
+use crate::metadata::{Metadata, Role, Token};
+use crate::reply::reply;
 use crate::world::World;
-
-/// What instance metadata says, and how it behaves.
-#[derive(Clone, Debug)]
-pub struct Metadata {
-    /// The instance's account.
-    pub account: String,
-    /// The instance's region; the zone is its first one.
-    pub region: String,
-    /// The instance type.
-    pub instance_type: String,
-    /// `x86_64`, `i386` or `arm64`.
-    pub architecture: String,
-    /// The image that was started.
-    pub ami_id: String,
-    /// Where its manifest is; `(unknown)` on an image that is a snapshot.
-    pub ami_manifest_path: String,
-    /// The images that it was made from.
-    pub ancestor_ami_ids: Vec<String>,
-    /// The kernel image of a paravirtual instance.
-    pub kernel_id: Option<String>,
-    /// The ramdisk image of a paravirtual instance.
-    pub ramdisk_id: Option<String>,
-    /// Product codes.
-    pub product_codes: Vec<String>,
-    /// Virtual names and their devices.
-    pub block_devices: Vec<(String, String)>,
-    /// What the instance was given to read; `None` for nothing.
-    pub user_data: Option<String>,
-    /// The role whose credentials are given out.
-    pub role: Option<Role>,
-    /// Whether requests without a token are answered.
-    pub version_1: bool,
-    /// Whether there is metadata at all; if not, everything is 403.
-    pub enabled: bool,
-    /// Whether a request for a token hangs, as behind a hop too many.
-    pub hang_token: bool,
-}
-
-/// The credentials of a role.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Role {
-    /// The role's name.
-    pub name: String,
-    /// The access key. S3, EC2 and STS know it too.
-    pub access_key: String,
-    /// Its secret.
-    pub secret_key: String,
-    /// The session token; `expired` is refused by the services.
-    pub token: String,
-    /// In how many seconds the credentials expire, counted from each answer; may be negative.
-    pub expires_in: i64,
-}
-
-impl Default for Role {
-    fn default() -> Self {
-        Self {
-            name: "standin".to_owned(),
-            access_key: "ASIASTANDIN000000001".to_owned(),
-            secret_key: "standin/role/not/a/secret/forty/letters/0".to_owned(),
-            token: "standin-session-token".to_owned(),
-            expires_in: 6 * 60 * 60,
-        }
-    }
-}
-
-impl Default for Metadata {
-    /// An `m3.medium` in `us-east-1` with a role, version 2 only.
-    fn default() -> Self {
-        Self {
-            account: "123456789012".to_owned(),
-            region: "us-east-1".to_owned(),
-            instance_type: "m3.medium".to_owned(),
-            architecture: "x86_64".to_owned(),
-            ami_id: "ami-0123456789abcdef0".to_owned(),
-            ami_manifest_path: "(unknown)".to_owned(),
-            ancestor_ami_ids: Vec::new(),
-            kernel_id: None,
-            ramdisk_id: None,
-            product_codes: Vec::new(),
-            block_devices: vec![
-                ("ami".to_owned(), "sda1".to_owned()),
-                ("root".to_owned(), "/dev/sda1".to_owned()),
-            ],
-            user_data: None,
-            role: Some(Role::default()),
-            version_1: false,
-            enabled: true,
-            hang_token: false,
-        }
-    }
-}
 
 /// Answers a request.
 pub(crate) async fn answer(parts: &Parts, world: &World) -> Response<Body> {
@@ -123,9 +33,9 @@ pub(crate) async fn answer(parts: &Parts, world: &World) -> Response<Body> {
             let Some(ttl) = ttl.filter(|ttl| (1..=21_600).contains(ttl)) else {
                 return plain(400, "");
             };
-            let token = id::random(28);
-            held(&world.tokens).push((token.clone(), id::now() + ttl * 1000));
-            let mut response = plain(200, &token);
+            let token = Token { text: id::random(28), until: id::now() + ttl * 1000 };
+            let mut response = plain(200, &token.text);
+            held(&world.tokens).push(token);
             response
                 .headers_mut()
                 .insert("x-aws-ec2-metadata-token-ttl-seconds", HeaderValue::from(ttl));
@@ -135,7 +45,7 @@ pub(crate) async fn answer(parts: &Parts, world: &World) -> Response<Body> {
             let known = |token: &str| {
                 held(&world.tokens)
                     .iter()
-                    .any(|(known, until)| known == token && *until > id::now())
+                    .any(|known| known.text == token && known.until > id::now())
             };
             let allowed = match text("x-aws-ec2-metadata-token") {
                 Some(token) => known(token),

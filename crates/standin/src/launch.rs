@@ -1,4 +1,4 @@
-//! What EC2 does with a bundle when an instance starts: fetch, check, decrypt, inflate, unpack.
+//! The start of an instance from a bundle, as EC2 does it: fetch, check, decrypt, inflate, unpack.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -9,8 +9,10 @@ use std::thread;
 use sha1::{Digest as _, Sha1};
 
 use crate::ec2::manifest::{Manifest, split};
-use crate::ec2::{Refusal, Registry};
+use crate::ec2::refusal::Refusal;
+use crate::ec2::registry::Registry;
 use crate::id;
+use crate::keys::Keys;
 use crate::s3::acl;
 use crate::s3::storage::Storage;
 use crate::tool;
@@ -18,20 +20,6 @@ use crate::world::{Options, World};
 
 fn wrong(message: impl Into<String>) -> io::Error {
     io::Error::other(message.into())
-}
-
-/// Makes EC2's key pair in a directory that has none.
-pub(crate) fn make_keys(directory: &Path) -> io::Result<()> {
-    let (key, certificate) = World::keys(directory);
-    if key.exists() && certificate.exists() {
-        return Ok(());
-    }
-    let (key, certificate) =
-        (key.to_string_lossy().into_owned(), certificate.to_string_lossy().into_owned());
-    let arguments =
-        ["req", "-x509", "-newkey", "rsa:2048", "-sha256", "-nodes", "-days", "3650", "-subj"];
-    let rest = ["/CN=EC2 stand-in", "-keyout", &key, "-out", &certificate];
-    tool::run("openssl", &[&arguments[..], &rest[..]].concat(), b"").map(drop)
 }
 
 /// Opens the bundle of an image in a stand-in's directory; leaves its root at `out`.
@@ -49,10 +37,18 @@ pub(crate) fn launch(directory: &Path, ami: &str, out: &Path) -> io::Result<()> 
     let (bucket, key) = split(&location).map_err(refused)?;
     let files = parts(&world.storage, bucket, key, &manifest)?;
     check_parts(&manifest, &files)?;
-    let (private, _) = World::keys(directory);
-    let (key, iv) =
-        (unwrap(&private, "key", &manifest.key)?, unwrap(&private, "iv", &manifest.iv)?);
-    unpack(&manifest, files, &key, &iv, out)
+    let private = Keys::of(directory).private;
+    let secrets = Secrets {
+        key: unwrap(&private, "key", &manifest.key)?,
+        iv: unwrap(&private, "iv", &manifest.iv)?,
+    };
+    unpack(&manifest, files, &secrets, out)
+}
+
+/// The key and the initialisation vector of a bundle, in hexadecimal digits.
+struct Secrets {
+    key: String,
+    iv: String,
 }
 
 /// The files with the parts, each of which EC2 has to be allowed to read.
@@ -76,7 +72,7 @@ fn parts(
         if !acl::ec2_reads(&version.grants, found) {
             return Err(wrong(format!("EC2 may not read the part `{bucket}/{key}`")));
         }
-        if version.encryption.starts_with("aws:kms") {
+        if version.encryption.is_kms() {
             return Err(wrong(format!(
                 "the part `{bucket}/{key}` is encrypted with a key that EC2 has not got"
             )));
@@ -127,24 +123,52 @@ fn unwrap(private: &Path, what: &str, wrapped: &str) -> io::Result<String> {
     Ok(text)
 }
 
+/// Decrypts, inflates and unpacks a bundle; its root is at `out` if digest and length are right.
 fn unpack(
     manifest: &Manifest,
     files: Vec<PathBuf>,
-    key: &str,
-    iv: &str,
+    secrets: &Secrets,
     out: &Path,
 ) -> io::Result<()> {
     let beside =
         out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let directory = tempfile::tempdir_in(beside)?;
+    let found = extract(files, secrets, directory.path())?;
+    if !found.eq_ignore_ascii_case(&manifest.digest) {
+        return Err(wrong(format!(
+            "the image has the SHA-1 {found}, the manifest says {}",
+            manifest.digest
+        )));
+    }
+    let mut members = fs::read_dir(directory.path())?.collect::<io::Result<Vec<_>>>()?;
+    let member = members
+        .pop()
+        .filter(|_| members.is_empty())
+        .ok_or_else(|| wrong("the archive has not one member"))?;
+    let metadata = fs::symlink_metadata(member.path())?;
+    if !metadata.is_file() {
+        return Err(wrong("the archive's member is not a file"));
+    }
+    if metadata.len() != manifest.size {
+        return Err(wrong(format!(
+            "the image has {} bytes, the manifest says {}",
+            metadata.len(),
+            manifest.size
+        )));
+    }
+    fs::rename(member.path(), out)
+}
+
+/// Sends the parts through `openssl`, `gzip` and `tar`, which unpacks into a directory; the archive's SHA-1 comes back.
+fn extract(files: Vec<PathBuf>, secrets: &Secrets, into: &Path) -> io::Result<String> {
     let mut openssl = tool::start(
         "openssl",
-        &["enc", "-d", "-aes-128-cbc", "-K", key, "-iv", iv],
+        &["enc", "-d", "-aes-128-cbc", "-K", &secrets.key, "-iv", &secrets.iv],
         Stdio::piped(),
     )?;
     let plain = openssl.stdout.take().map_or_else(Stdio::null, Stdio::from);
     let mut gzip = tool::start("gzip", &["-dc"], plain)?;
-    let into = directory.path().to_string_lossy().into_owned();
+    let into = into.to_string_lossy();
     let mut tar =
         tool::start("tar", &["-xf", "-", "-C", &into, "--no-same-owner"], Stdio::piped())?;
     let mut feed = openssl.stdin.take().ok_or_else(|| wrong("no pipe"))?;
@@ -174,30 +198,7 @@ fn unpack(
         end(name, child)?;
     }
     fed?;
-    let found = id::hex(&digest.finalize());
-    if !found.eq_ignore_ascii_case(&manifest.digest) {
-        return Err(wrong(format!(
-            "the image has the SHA-1 {found}, the manifest says {}",
-            manifest.digest
-        )));
-    }
-    let mut members = fs::read_dir(directory.path())?.collect::<io::Result<Vec<_>>>()?;
-    let member = members
-        .pop()
-        .filter(|_| members.is_empty())
-        .ok_or_else(|| wrong("the archive has not one member"))?;
-    let facts = fs::symlink_metadata(member.path())?;
-    if !facts.is_file() {
-        return Err(wrong("the archive's member is not a file"));
-    }
-    if facts.len() != manifest.size {
-        return Err(wrong(format!(
-            "the image has {} bytes, the manifest says {}",
-            facts.len(),
-            manifest.size
-        )));
-    }
-    fs::rename(member.path(), out)
+    Ok(id::hex(&digest.finalize()))
 }
 
 fn end(name: &str, child: Child) -> io::Result<()> {

@@ -1,10 +1,10 @@
 //! A stand-in for S3, EC2, STS and instance metadata on 127.0.0.1: for tests, and for trying Baler without an account.
 //!
-//! It is not AWS. It knows the few operations that a bundle's life needs, and answers them by the rules that matter there:
+//! The stand-in is not AWS. It has the operations that a bundle's life needs, and answers them by the rules that matter there:
 //! an upload with a wrong checksum is refused and not stored, ACLs are what a bucket's ownership setting makes of them,
 //! buckets lie in regions, `RegisterImage` fetches the manifest as EC2 would (only if it may read it) and reads it, and
 //! [`Standin::launch`] opens the bundle that an image stands for with EC2's private key, through `openssl`, `gzip` and `tar`.
-//! What AWS does beyond its documentation is guessed where it cannot be known; a test that passes here may still fail there.
+//! Where AWS's documentation says nothing, its behaviour is guessed; a test that passes here may still fail there.
 //!
 //! Everything is kept in a directory and survives a restart. Signatures are checked; the usual credentials are constants.
 //! Rules make chosen requests fail in the ways that networks and services fail.
@@ -22,12 +22,12 @@
 //! ```
 //!
 //! Scripts have the command `baler-standin serve`, and two paths of the service: `PUT /__faults` takes a JSON list of rules,
-//! `{"operation": "RegisterImage", "skip": 1, "count": 2, "do": "drop_reply"}`, `GET /__faults` tells which fired;
+//! `{"operation": "RegisterImage", "skip": 1, "count": 2, "do": "drop_reply"}`, `GET /__faults` lists those that fired;
 //! `PUT /__deny` takes a list of actions that are forbidden from then on, `["s3:PutObjectAcl"]`.
 //!
-//! What it does not have: policies and users, requests without a signature, access points, object lock, instances.
-//! A region is the one that a request is signed for; every name of the right shape is one.
-//! Guessed, because nothing tells: the code for a root of more than 10 GiB (`InvalidManifest`), for enhanced networking
+//! Missing are policies and users, requests without a signature, access points, object lock, instances.
+//! The region of a request is the one that it is signed for; every name of the right shape is a region.
+//! Guessed, because nothing is documented: the code for a root of more than 10 GiB (`InvalidManifest`), for enhanced networking
 //! without `hvm` (`InvalidParameterCombination`), for sharing with everyone where that is blocked (`OperationNotPermitted`),
 //! and that EC2 opens a bundle only with the grant on every part and none of them under a key of KMS.
 
@@ -40,24 +40,36 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::oneshot;
 
-mod ec2;
-mod fault;
 mod id;
-mod imds;
-mod launch;
-mod s3;
-mod server;
+mod json;
+mod reply;
 mod sign;
-mod sts;
 mod tool;
 mod wire;
+
+mod fault;
+mod keys;
+mod metadata;
 mod world;
 
+mod ec2;
+mod imds;
+mod s3;
+mod sts;
+
+mod body;
+mod operation;
+mod orders;
+mod server;
+
+mod launch;
+
 pub use fault::{Fault, Fired, Rule};
-pub use imds::{Metadata, Role};
+pub use metadata::{Metadata, Role};
 pub use world::{Options, Request};
 
 use id::held;
+use keys::Keys;
 use server::{Front, serve};
 use world::World;
 
@@ -82,7 +94,7 @@ impl Standin {
     /// If the directory cannot be used, or another stand-in uses it, if the port is taken, or if `openssl` cannot make a key.
     pub fn start(mut options: Options) -> io::Result<Self> {
         fs::create_dir_all(&options.directory)?;
-        // The certificate's path is told to programs that run elsewhere.
+        // Programs that run in another directory get the certificate's path.
         options.directory = options.directory.canonicalize()?;
         let lock = File::create(options.directory.join("lock"))?;
         lock.try_lock().map_err(|_| {
@@ -93,7 +105,7 @@ impl Standin {
         })?;
         let world = Arc::new(World::open(&options)?);
         world.storage.sweep()?;
-        launch::make_keys(&options.directory)?;
+        Keys::of(&options.directory).make()?;
         let listen = |port: u16| -> io::Result<TcpListener> {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
             listener.set_nonblocking(true)?;
@@ -136,13 +148,13 @@ impl Standin {
         })
     }
 
-    /// Where S3, EC2 and STS answer.
+    /// The address of S3, EC2 and STS.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.services)
     }
 
-    /// Where instance metadata answers.
+    /// The address of instance metadata.
     #[must_use]
     pub fn imds_url(&self) -> String {
         format!("http://{}", self.metadata)
@@ -163,7 +175,7 @@ impl Standin {
     /// The certificate with EC2's public key: bundles for this stand-in are made for it.
     #[must_use]
     pub fn ec2_certificate(&self) -> PathBuf {
-        World::keys(&self.options.directory).1
+        Keys::of(&self.options.directory).certificate
     }
 
     /// The environment in which AWS's programs and SDKs use the stand-in.
@@ -181,7 +193,7 @@ impl Standin {
         ]
     }
 
-    /// Puts rules for faults in the place of the ones before.
+    /// Replaces the rules for faults.
     pub fn faults(&self, rules: Vec<Rule>) {
         self.world.faults.set(rules);
     }
@@ -207,13 +219,13 @@ impl Standin {
         held(&self.world.requests).clone()
     }
 
-    /// What instance metadata says now.
+    /// The answers of instance metadata now.
     #[must_use]
     pub fn metadata(&self) -> Metadata {
         held(&self.world.metadata).clone()
     }
 
-    /// Changes what instance metadata says, and how it behaves.
+    /// Changes the answers of instance metadata, and its behaviour.
     pub fn set_metadata(&self, metadata: Metadata) {
         *held(&self.world.metadata) = metadata;
     }
@@ -223,7 +235,7 @@ impl Standin {
         held(&self.world.tokens).clear();
     }
 
-    /// Lays down an image's state, `failed` for one, whatever it was.
+    /// Sets an image's state, for example `failed`.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Signatures, version 4, as EC2 and STS have them in a header. S3's are checked by `s3s`.
+//! Signatures, version 4, as EC2 and STS have them in a header. `s3s` checks those of S3.
 
 use http::HeaderMap;
 use http::request::Parts;
@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::id;
 
-/// What a signature is good for.
+/// The scope of a signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Scope {
     pub(crate) access_key: String,
@@ -16,7 +16,7 @@ pub(crate) struct Scope {
     pub(crate) service: String,
 }
 
-/// Why a signature does not hold.
+/// The reason why a signature does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
     /// None there, or not of this form.

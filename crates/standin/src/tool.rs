@@ -34,7 +34,7 @@ pub(crate) fn run<S: AsRef<OsStr>>(
     finish(program, child.wait_with_output()?)
 }
 
-/// What a program put out, or what it complained of.
+/// The output of a program; its complaint is the error if it failed.
 pub(crate) fn finish(program: &str, output: Output) -> io::Result<Vec<u8>> {
     if output.status.success() {
         return Ok(output.stdout);

@@ -31,7 +31,7 @@ impl Wire {
     /// Ends the connection now: whoever serves it drops it.
     pub(crate) fn end(&self, reset: bool) {
         if reset {
-            // Without lingering, closing is a reset. If that cannot be had, the connection is closed all the same.
+            // Without lingering, closing is a reset. If that fails, the connection is closed anyway.
             let _ = self.0.stream.set_zero_linger();
         }
         self.0.ended.notify_one();

@@ -1,24 +1,25 @@
-//! What all services of a stand-in share.
+//! The state that all services of a stand-in share.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::ec2::Registry;
+use crate::ec2::registry::Registry;
 use crate::fault::Faults;
-use crate::id::{self, held};
-use crate::imds::Metadata;
-use crate::s3::multipart::Upload;
-use crate::s3::storage::{Storage, write_json};
+use crate::id::held;
+use crate::json;
+use crate::metadata::{Metadata, Token};
+use crate::s3::storage::Storage;
+use crate::s3::upload::Upload;
 
-/// How a stand-in is started.
+/// The options of a stand-in.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where everything is kept. It is created if it is not there, and belongs to one stand-in at a time.
+    /// The directory that keeps everything. It is created if it is not there, and belongs to one stand-in at a time.
     pub directory: PathBuf,
     /// The port of S3, EC2 and STS on 127.0.0.1; 0 for any that is free.
     pub port: u16,
@@ -28,9 +29,9 @@ pub struct Options {
     pub access_key: String,
     /// The secret of the access key.
     pub secret_key: String,
-    /// For how many `DescribeImages` a new image is `pending`.
+    /// The number of `DescribeImages` in which a new image is `pending`.
     pub pending: u32,
-    /// For how many `DescribeImages` a new image is not there yet, as with a service that is eventually consistent.
+    /// The number of `DescribeImages` from which a new image is missing, as with a service that is eventually consistent.
     pub delay_visibility: u32,
 }
 
@@ -50,7 +51,7 @@ impl Options {
     }
 }
 
-/// A request that was answered, or was to be answered.
+/// A request; it was answered if it has a status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The HTTP method.
@@ -80,7 +81,7 @@ pub(crate) struct World {
     pub(crate) ec2: Mutex<Registry>,
     pub(crate) faults: Faults,
     pub(crate) metadata: Mutex<Metadata>,
-    pub(crate) tokens: Mutex<Vec<(String, u64)>>,
+    pub(crate) tokens: Mutex<Vec<Token>>,
     pub(crate) uploads: Mutex<BTreeMap<String, Upload>>,
     pub(crate) requests: Mutex<Vec<Request>>,
 }
@@ -124,7 +125,7 @@ impl World {
             .map(|role| role.secret_key.clone())
     }
 
-    /// Whether the file `deny` forbids an action, `s3:PutObjectAcl` or `ec2:RegisterImage`; `ec2:*` forbids all of EC2's.
+    /// Tells if the file `deny` forbids an action, `s3:PutObjectAcl` or `ec2:RegisterImage`; `ec2:*` forbids all of EC2's.
     pub(crate) fn is_denied(&self, action: &str) -> bool {
         // The file is the truth, so that a script can change it under a running server.
         let Ok(text) = fs::read_to_string(self.directory.join("deny")) else {
@@ -139,8 +140,11 @@ impl World {
     }
 
     /// Writes the file `deny`.
-    pub(crate) fn deny(&self, actions: &[&str]) -> io::Result<()> {
-        write_json(&self.directory.join("deny"), &json!(actions))
+    pub(crate) fn deny(&self, actions: &[impl AsRef<str>]) -> io::Result<()> {
+        json::write(
+            &self.directory.join("deny"),
+            &json!(actions.iter().map(AsRef::as_ref).collect::<Vec<&str>>()),
+        )
     }
 
     /// Notes a request; the number is for [`World::note_status`].
@@ -150,23 +154,12 @@ impl World {
         requests.len() - 1
     }
 
-    /// Notes what a request was answered with.
+    /// Notes the status of an answer.
     pub(crate) fn note_status(&self, number: usize, status: u16) {
         if let Some(request) = held(&self.requests).get_mut(number) {
             request.status = Some(status);
         }
     }
-
-    /// EC2's private key, and its certificate.
-    pub(crate) fn keys(directory: &Path) -> (PathBuf, PathBuf) {
-        (directory.join("ec2-key.pem"), directory.join("ec2-cert.pem"))
-    }
-}
-
-/// A JSON list of actions, as `PUT /__deny` has it.
-pub(crate) fn actions(text: &[u8]) -> Option<Vec<String>> {
-    let list: Value = serde_json::from_slice(text).ok()?;
-    list.as_array()?.iter().map(|action| action.as_str().map(str::to_owned)).collect()
 }
 
 impl Request {
@@ -187,9 +180,4 @@ impl Request {
             status: None,
         }
     }
-}
-
-/// A request id for S3's answers: the time and a little chance.
-pub(crate) fn request_id() -> String {
-    id::random(8).to_ascii_uppercase()
 }

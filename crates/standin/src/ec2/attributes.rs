@@ -1,21 +1,18 @@
-//! What is done to images that are there: permissions, descriptions, tags, protection, deregistering.
+//! Changes of images that are registered: permissions, descriptions, tags, protection, deregistering.
 
+use super::ami::Ami;
+use super::call::Call;
+use super::form::Table;
+use super::permissions::Changes;
+use super::refusal::{Refusal, internal, refuse};
+use super::snapshots::uses;
 use super::xml::Xml;
-use super::{Call, Image, Refusal, Table, internal, refuse};
 use crate::id::held;
-
-/// The parameters of a launch permission, and their elements.
-const WHO: [(&str, &str); 4] = [
-    ("UserId", "userId"),
-    ("Group", "group"),
-    ("OrganizationArn", "organizationArn"),
-    ("OrganizationalUnitArn", "organizationalUnitArn"),
-];
 
 /// Changes the image of a call, and keeps the change.
 fn change<T>(
     call: &Call<'_>,
-    change: impl FnOnce(&mut Image) -> Result<T, Refusal>,
+    change: impl FnOnce(&mut Ami) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
     let id = call.form.need("ImageId")?;
     let mut registry = held(&call.world.ec2);
@@ -43,10 +40,12 @@ pub(super) fn deregister(call: &Call<'_>) -> Result<Xml, Refusal> {
         for snapshot in image.mappings.iter().filter_map(|mapping| mapping.get("ebs.snapshotId")) {
             let used = registry.images.iter().any(|other| uses(other, snapshot));
             let denied = call.world.is_denied("ec2:DeleteSnapshot");
-            let result = match (denied, used) {
-                (true, _) => "missing-permissions",
-                (_, true) => "skipped",
-                _ => "success",
+            let result = if denied {
+                "missing-permissions"
+            } else if used {
+                "skipped"
+            } else {
+                "success"
             };
             if result == "success" {
                 registry.regions.entry(call.region.clone()).or_default().snapshots.remove(snapshot);
@@ -66,156 +65,66 @@ pub(super) fn deregister(call: &Call<'_>) -> Result<Xml, Refusal> {
     Ok(xml)
 }
 
-fn uses(image: &Image, snapshot: &str) -> bool {
-    !image.deregistered
-        && image
-            .mappings
-            .iter()
-            .any(|mapping| mapping.get("ebs.snapshotId").is_some_and(|id| id == snapshot))
-}
-
-/// `DeleteSnapshot`.
-pub(super) fn delete_snapshot(call: &Call<'_>) -> Result<Xml, Refusal> {
-    call.form.only(&["SnapshotId"])?;
-    let id = call.form.need("SnapshotId")?;
-    let mut registry = held(&call.world.ec2);
-    if let Some(image) =
-        registry.images.iter().find(|image| image.region == call.region && uses(image, id))
-    {
-        return Err(refuse(
-            "InvalidSnapshot.InUse",
-            format!("The snapshot {id} is currently in use by {}", image.id),
-        ));
-    }
-    if !registry.regions.entry(call.region.clone()).or_default().snapshots.remove(id) {
-        return Err(refuse(
-            "InvalidSnapshot.NotFound",
-            format!("The snapshot '{id}' does not exist."),
-        ));
-    }
-    registry.save().map_err(|error| internal(&error))?;
-    Ok(Xml::done())
-}
+/// The parameters of `ModifyImageAttribute`.
+const MODIFY: [&str; 13] = [
+    "ImageId",
+    "Attribute",
+    "OperationType",
+    "UserId.",
+    "UserGroup.",
+    "OrganizationArn.",
+    "OrganizationalUnitArn.",
+    "LaunchPermission.",
+    "Description.",
+    "Description",
+    "Value",
+    "ImdsSupport.",
+    "ProductCode.",
+];
 
 /// `ModifyImageAttribute`: one attribute in a call.
 pub(super) fn modify(call: &Call<'_>) -> Result<Xml, Refusal> {
     let form = &call.form;
-    form.only(&[
-        "ImageId",
-        "Attribute",
-        "OperationType",
-        "UserId.",
-        "UserGroup.",
-        "OrganizationArn.",
-        "OrganizationalUnitArn.",
-        "LaunchPermission.",
-        "Description.",
-        "Description",
-        "Value",
-        "ImdsSupport.",
-        "ProductCode.",
-    ])?;
-    let attribute = form.get("Attribute");
-    let description = form.get("Description.Value").or_else(|| form.get("Description"));
-    let description =
-        description.or_else(|| form.get("Value").filter(|_| attribute == Some("description")));
-    let imds = form
-        .get("ImdsSupport.Value")
-        .or_else(|| form.get("Value").filter(|_| attribute == Some("imdsSupport")));
-    let (add, remove) = permissions(call)?;
-    let shares = !add.is_empty() || !remove.is_empty();
-    match usize::from(description.is_some()) + usize::from(imds.is_some()) + usize::from(shares) {
-        0 => return Err(refuse("InvalidParameterCombination", "No attributes specified.")),
-        1 => {}
-        _ => {
-            return Err(refuse(
-                "InvalidParameterCombination",
-                "Fields for multiple attribute types specified",
-            ));
-        }
+    form.only(&MODIFY)?;
+    let of_attribute =
+        |name: &str| form.get("Value").filter(|_| form.get("Attribute") == Some(name));
+    let description = form
+        .get("Description.Value")
+        .or_else(|| form.get("Description"))
+        .or_else(|| of_attribute("description"));
+    let imds = form.get("ImdsSupport.Value").or_else(|| of_attribute("imdsSupport"));
+    let permissions = Changes::read(call)?;
+    let given = [description.is_some(), imds.is_some(), !permissions.is_empty()];
+    let problem = match given.into_iter().filter(|given| *given).count() {
+        0 => Some("No attributes specified."),
+        1 => None,
+        _ => Some("Fields for multiple attribute types specified"),
+    };
+    if let Some(problem) = problem {
+        return Err(refuse("InvalidParameterCombination", problem));
     }
-    if add.iter().any(|(kind, _)| kind == "group") {
-        let blocked = held(&call.world.ec2)
-            .regions
-            .get(&call.region)
-            .is_some_and(|region| region.block_public);
-        if blocked {
-            let message = "You can't publicly share this image because block public access for AMIs is enabled for this account in this Region.";
-            return Err(refuse("OperationNotPermitted", message));
-        }
+    if permissions.make_public() && is_blocked(call) {
+        let message = "You can't publicly share this image because block public access for AMIs is enabled for this account in this Region.";
+        return Err(refuse("OperationNotPermitted", message));
     }
     if imds.is_some_and(|value| value != "v2.0") {
         return Err(refuse("InvalidParameterValue", "The value of imdsSupport must be v2.0"));
     }
     change(call, |image| {
-        if add.iter().any(|(kind, _)| kind == "group") && !image.product_codes.is_empty() {
-            return Err(refuse(
-                "OperationNotPermitted",
-                "Images with product codes cannot be made public.",
-            ));
+        if permissions.make_public() && !image.product_codes.is_empty() {
+            let message = "Images with product codes cannot be made public.";
+            return Err(refuse("OperationNotPermitted", message));
         }
-        image.permissions.extend(add.clone());
-        image.permissions.retain(|permission| !remove.contains(permission));
-        if let Some(text) = description {
-            image.fields.insert("description".to_owned(), text.to_owned());
-        }
-        if let Some(value) = imds {
-            image.fields.insert("imdsSupport".to_owned(), value.to_owned());
+        image.permissions.extend(permissions.add.clone());
+        image.permissions.retain(|permission| !permissions.remove.contains(permission));
+        for (element, value) in [("description", description), ("imdsSupport", imds)] {
+            if let Some(value) = value {
+                image.fields.insert(element.to_owned(), value.to_owned());
+            }
         }
         Ok(())
     })?;
     Ok(Xml::done())
-}
-
-type Permissions = Vec<(String, String)>;
-
-/// The permissions to add and to remove, in either of the two forms of the call.
-fn permissions(call: &Call<'_>) -> Result<(Permissions, Permissions), Refusal> {
-    let (mut add, mut remove) = (Permissions::new(), Permissions::new());
-    for (list, into) in
-        [("LaunchPermission.Add", &mut add), ("LaunchPermission.Remove", &mut remove)]
-    {
-        for group in call.form.groups(list) {
-            for (name, value) in group {
-                let known = WHO.iter().find(|(parameter, _)| *parameter == name);
-                let unknown = || {
-                    refuse(
-                        "UnknownParameter",
-                        format!("The parameter {list}.N.{name} is not recognized"),
-                    )
-                };
-                into.push((known.ok_or_else(unknown)?.1.to_owned(), value));
-            }
-        }
-    }
-    for (parameter, element) in WHO {
-        let parameter = if parameter == "Group" { "UserGroup" } else { parameter };
-        for value in call.form.list(parameter) {
-            match call.form.get("OperationType") {
-                Some("add") => add.push((element.to_owned(), value)),
-                Some("remove") => remove.push((element.to_owned(), value)),
-                _ => {
-                    return Err(refuse(
-                        "InvalidParameterValue",
-                        "operationType must be add or remove",
-                    ));
-                }
-            }
-        }
-    }
-    for (kind, value) in add.iter().chain(&remove) {
-        let good = match kind.as_str() {
-            "userId" => value.len() == 12 && value.bytes().all(|byte| byte.is_ascii_digit()),
-            "group" => value == "all",
-            "organizationArn" => value.starts_with("arn:") && value.contains(":organization/"),
-            _ => value.starts_with("arn:") && value.contains(":ou/"),
-        };
-        if !good {
-            let message = format!("Invalid attribute item value \"{value}\" for {kind} item type.");
-            return Err(refuse("InvalidAMIAttributeItemValue", message));
-        }
-    }
-    Ok((add, remove))
 }
 
 /// `DescribeImageAttribute`.
@@ -302,16 +211,22 @@ pub(super) fn unprotect(call: &Call<'_>) -> Result<Xml, Refusal> {
     protection(call, false)
 }
 
+/// Tells if the region blocks public images.
+fn is_blocked(call: &Call<'_>) -> bool {
+    held(&call.world.ec2).regions.get(&call.region).is_some_and(|region| region.block_public)
+}
+
+fn block_answer(blocked: bool) -> Xml {
+    let mut xml = Xml::default();
+    let state = if blocked { "block-new-sharing" } else { "unblocked" };
+    xml.leaf("imageBlockPublicAccessState", state);
+    xml
+}
+
 /// `GetImageBlockPublicAccessState`.
 pub(super) fn block_state(call: &Call<'_>) -> Result<Xml, Refusal> {
     call.form.only(&[])?;
-    let blocked =
-        held(&call.world.ec2).regions.get(&call.region).is_some_and(|region| region.block_public);
-    let mut xml = Xml::default();
-    xml.leaf(
-        "imageBlockPublicAccessState",
-        if blocked { "block-new-sharing" } else { "unblocked" },
-    );
+    let mut xml = block_answer(is_blocked(call));
     xml.leaf("managedBy", "account");
     Ok(xml)
 }
@@ -321,12 +236,7 @@ fn set_block(call: &Call<'_>, blocked: bool) -> Result<Xml, Refusal> {
     let mut registry = held(&call.world.ec2);
     registry.regions.entry(call.region.clone()).or_default().block_public = blocked;
     registry.save().map_err(|error| internal(&error))?;
-    let mut xml = Xml::default();
-    xml.leaf(
-        "imageBlockPublicAccessState",
-        if blocked { "block-new-sharing" } else { "unblocked" },
-    );
-    Ok(xml)
+    Ok(block_answer(blocked))
 }
 
 /// `EnableImageBlockPublicAccess`.

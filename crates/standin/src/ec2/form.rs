@@ -1,21 +1,9 @@
-//! The parameters of the query API, and how it refuses.
+//! The parameters of the query API.
 
 use std::collections::BTreeMap;
 
+use super::refusal::{Refusal, refuse};
 use crate::id;
-
-/// A refusal: status, code and message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) status: u16,
-    pub(crate) code: String,
-    pub(crate) message: String,
-}
-
-/// A refusal with status 400.
-pub(crate) fn refuse(code: &str, message: impl Into<String>) -> Refusal {
-    Refusal { status: 400, code: code.to_owned(), message: message.into() }
-}
 
 /// Names and values, in the order of the names.
 pub(crate) type Table = BTreeMap<String, String>;
@@ -42,7 +30,7 @@ impl Form {
         self.get(name).filter(|value| !value.is_empty()).ok_or_else(missing)
     }
 
-    /// Whether a parameter is `true`.
+    /// Tells if a parameter is `true`.
     pub(crate) fn flag(&self, name: &str) -> bool {
         self.get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
@@ -52,7 +40,7 @@ impl Form {
         self.groups(name).into_iter().filter_map(|mut group| group.remove("")).collect()
     }
 
-    /// What is in `name.1.…`, `name.2.…` and so on, in their order.
+    /// The parameters below `name.1.`, `name.2.` and so on, in their order.
     pub(crate) fn groups(&self, name: &str) -> Vec<Table> {
         let mut groups: BTreeMap<u32, Table> = BTreeMap::new();
         for (found, value) in &self.0 {
@@ -85,7 +73,7 @@ impl Form {
     }
 }
 
-/// Whether a text fits a pattern with `*` and `?`, as filters have them.
+/// Tells if a text fits a pattern with `*` and `?`, as filters have them.
 pub(crate) fn fits(pattern: &str, text: &str) -> bool {
     let mut rest = pattern.chars();
     match rest.next() {

@@ -2,15 +2,16 @@
 
 use std::io::Read as _;
 
+use super::form::Table;
+use super::refusal::{Refusal, internal, refuse};
 use super::xml::Element;
-use super::{Refusal, Table, refuse};
 use crate::s3::acl;
 use crate::world::World;
 
 /// The largest root that an image can have.
 const LARGEST: u64 = 10 << 30;
 
-/// What EC2 needs of a manifest.
+/// The parts of a manifest that EC2 needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Manifest {
     pub(crate) architecture: String,
@@ -56,12 +57,12 @@ pub(crate) fn fetch(
     let lists = acl::ec2_reads(&found.settings.grants, found);
     let missing = if lists { "404 (Not Found)" } else { "403 (Forbidden)" };
     let version = found.current(key).ok_or_else(|| answer(missing))?;
-    if !acl::ec2_reads(&version.grants, found) || version.encryption.starts_with("aws:kms") {
+    if !acl::ec2_reads(&version.grants, found) || version.encryption.is_kms() {
         return Err(answer("403 (Forbidden)"));
     }
     let mut bytes = Vec::new();
     let read = world.storage.read(version).and_then(|mut file| file.read_to_end(&mut bytes));
-    read.map_err(|error| super::internal(&error))?;
+    read.map_err(|error| internal(&error))?;
     Ok(bytes)
 }
 
@@ -77,14 +78,7 @@ impl Manifest {
     pub(crate) fn read(text: &str) -> Result<Self, Refusal> {
         let root = Element::read(text).filter(|root| root.name == "manifest");
         let root = root.ok_or_else(|| invalid("The manifest is not well-formed XML"))?;
-        let need = |path: &str| {
-            let found = root.text_at(path).filter(|text| !text.is_empty());
-            found.map(str::to_owned).ok_or_else(|| invalid(format!("The manifest has no {path}")))
-        };
-        let number = |path: &str| {
-            need(path)?.parse::<u64>().map_err(|_| invalid(format!("{path} is not a number")))
-        };
-        let version = need("version")?;
+        let version = need(&root, "version")?;
         let old = version == "3";
         if !old && !["2007-10-10", "2007-08-29", "20070829"].contains(&version.as_str()) {
             return Err(invalid(format!("The manifest's version {version} is not supported")));
@@ -93,46 +87,31 @@ impl Manifest {
         for path in ["image/user_encrypted_key", "image/user_encrypted_iv"] {
             root.find(path).ok_or_else(|| invalid(format!("The manifest has no {path}")))?;
         }
-        need("signature")?;
-        need("image/name")?;
-        need("image/user")?;
-        let machine =
-            |name: &str| root.text_at(&format!("machine_configuration/{name}")).map(str::to_owned);
-        let mut mappings = Vec::new();
-        for mapping in root
-            .find("machine_configuration/block_device_mapping")
-            .into_iter()
-            .flat_map(|all| all.each("mapping"))
-        {
-            let of = |name: &str| mapping.text_at(name).unwrap_or_default().to_owned();
-            let (name, device) = (of("virtual"), of("device"));
-            if !is_device(&device) {
-                return Err(invalid(format!(
-                    "Invalid block device mapping: Invalid device name '{device}'"
-                )));
-            }
-            mappings.push((name, device));
+        for path in ["signature", "image/name", "image/user"] {
+            need(&root, path)?;
         }
-        let codes = root
-            .find("machine_configuration/product_codes")
-            .into_iter()
-            .flat_map(|all| all.each("product_code"));
+        let configured =
+            |name: &str| root.text_at(&format!("machine_configuration/{name}")).map(str::to_owned);
+        let mappings = mappings(&root)?;
+        let architecture = if old {
+            "i386".to_owned()
+        } else {
+            need(&root, "machine_configuration/architecture")?
+        };
         let manifest = Self {
-            architecture: if old {
-                "i386".to_owned()
-            } else {
-                need("machine_configuration/architecture")?
-            },
-            kernel: machine("kernel_id"),
-            ramdisk: machine("ramdisk_id"),
-            product_codes: codes.map(|code| code.text.trim().to_owned()).collect(),
+            architecture,
+            kernel: configured("kernel_id"),
+            ramdisk: configured("ramdisk_id"),
+            product_codes: each(&root, "machine_configuration/product_codes", "product_code")
+                .map(|code| code.text.trim().to_owned())
+                .collect(),
             mappings,
             kind: root.text_at("image/type").unwrap_or("machine").to_owned(),
-            digest: need("image/digest")?,
-            size: number("image/size")?,
-            bundled_size: number("image/bundled_size")?,
-            key: need("image/ec2_encrypted_key")?,
-            iv: need("image/ec2_encrypted_iv")?,
+            digest: need(&root, "image/digest")?,
+            size: number(&root, "image/size")?,
+            bundled_size: number(&root, "image/bundled_size")?,
+            key: need(&root, "image/ec2_encrypted_key")?,
+            iv: need(&root, "image/ec2_encrypted_iv")?,
             parts: parts(&root)?,
         };
         if manifest.size > LARGEST {
@@ -142,6 +121,12 @@ impl Manifest {
             )));
         }
         Ok(manifest)
+    }
+
+    /// The device of a virtual name.
+    pub(crate) fn device(&self, name: &str) -> Option<&str> {
+        let mut mappings = self.mappings.iter();
+        mappings.find(|(found, _)| found == name).map(|(_, device)| device.as_str())
     }
 
     /// The mappings as `DescribeImages` shows them.
@@ -171,6 +156,37 @@ pub(crate) fn split(location: &str) -> Result<(&str, &str), Refusal> {
     })
 }
 
+/// The text at a path, which has to be there.
+fn need(root: &Element, path: &str) -> Result<String, Refusal> {
+    let found = root.text_at(path).filter(|text| !text.is_empty());
+    found.map(str::to_owned).ok_or_else(|| invalid(format!("The manifest has no {path}")))
+}
+
+fn number(root: &Element, path: &str) -> Result<u64, Refusal> {
+    need(root, path)?.parse().map_err(|_| invalid(format!("{path} is not a number")))
+}
+
+/// The elements called `name` in the one at a path.
+fn each<'a>(root: &'a Element, path: &str, name: &'a str) -> impl Iterator<Item = &'a Element> {
+    root.find(path).into_iter().flat_map(move |all| all.each(name))
+}
+
+/// Virtual names and devices.
+fn mappings(root: &Element) -> Result<Vec<(String, String)>, Refusal> {
+    let mut mappings = Vec::new();
+    for mapping in each(root, "machine_configuration/block_device_mapping", "mapping") {
+        let of = |name: &str| mapping.text_at(name).unwrap_or_default().to_owned();
+        let (name, device) = (of("virtual"), of("device"));
+        if !is_device(&device) {
+            return Err(invalid(format!(
+                "Invalid block device mapping: Invalid device name '{device}'"
+            )));
+        }
+        mappings.push((name, device));
+    }
+    Ok(mappings)
+}
+
 fn parts(root: &Element) -> Result<Vec<(String, String)>, Refusal> {
     let list =
         root.find("image/parts").ok_or_else(|| invalid("The manifest has no image/parts"))?;
@@ -194,7 +210,7 @@ fn parts(root: &Element) -> Result<Vec<(String, String)>, Refusal> {
     Ok(parts.into_iter().map(|(_, part)| part).collect())
 }
 
-/// Whether EC2 takes this for a device: `sda1`, `/dev/xvdf`, `xvdba`.
+/// Tells if EC2 takes a name for a device: `sda1`, `/dev/xvdf`, `xvdba`.
 pub(crate) fn is_device(name: &str) -> bool {
     let name = name.strip_prefix("/dev/").unwrap_or(name);
     let rest =

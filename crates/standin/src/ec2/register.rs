@@ -1,8 +1,12 @@
 //! `RegisterImage`: from a manifest in S3, or, with less care, from a snapshot.
 
+use super::ami::Ami;
+use super::call::Call;
+use super::form::{Form, Table};
 use super::manifest::{Manifest, is_device};
+use super::refusal::{Refusal, check_id, internal, refuse};
+use super::snapshots;
 use super::xml::Xml;
-use super::{Call, Image, Refusal, Table, internal, is_id, refuse};
 use crate::id::{self, held};
 
 const PARAMETERS: [&str; 17] = [
@@ -25,17 +29,51 @@ const PARAMETERS: [&str; 17] = [
     "TagSpecification.",
 ];
 
-/// Parameters that are kept as they are: the parameter, the element, and the values that are allowed.
-const KEPT: [(&str, &str, &[&str]); 9] = [
-    ("Architecture", "architecture", &["i386", "x86_64", "arm64", "x86_64_mac", "arm64_mac"]),
-    ("VirtualizationType", "virtualizationType", &["hvm", "paravirtual"]),
-    ("SriovNetSupport", "sriovNetSupport", &["simple"]),
-    ("EnaSupport", "enaSupport", &["true", "false"]),
-    ("BootMode", "bootMode", &["legacy-bios", "uefi", "uefi-preferred"]),
-    ("TpmSupport", "tpmSupport", &["v2.0"]),
-    ("ImdsSupport", "imdsSupport", &["v2.0"]),
-    ("KernelId", "kernelId", &[]),
-    ("RamdiskId", "ramdiskId", &[]),
+/// A parameter that becomes a field of the image as it is.
+struct Kept {
+    parameter: &'static str,
+    element: &'static str,
+    form: Values,
+    /// Only for images with the virtualization type `hvm`, except for the value `false`.
+    hvm_only: bool,
+}
+
+/// The values that a parameter may have.
+enum Values {
+    OneOf(&'static [&'static str]),
+    /// An id with this prefix, and the code of the refusal of any other.
+    Id(&'static str, &'static str),
+}
+
+const fn one_of(
+    parameter: &'static str,
+    element: &'static str,
+    values: &'static [&'static str],
+) -> Kept {
+    Kept { parameter, element, form: Values::OneOf(values), hvm_only: false }
+}
+
+/// The parameters that are kept, in the order in which they are checked.
+const KEPT: [Kept; 9] = [
+    one_of("Architecture", "architecture", &["i386", "x86_64", "arm64", "x86_64_mac", "arm64_mac"]),
+    one_of("VirtualizationType", "virtualizationType", &["hvm", "paravirtual"]),
+    Kept { hvm_only: true, ..one_of("SriovNetSupport", "sriovNetSupport", &["simple"]) },
+    Kept { hvm_only: true, ..one_of("EnaSupport", "enaSupport", &["true", "false"]) },
+    one_of("BootMode", "bootMode", &["legacy-bios", "uefi", "uefi-preferred"]),
+    one_of("TpmSupport", "tpmSupport", &["v2.0"]),
+    one_of("ImdsSupport", "imdsSupport", &["v2.0"]),
+    Kept {
+        parameter: "KernelId",
+        element: "kernelId",
+        form: Values::Id("aki-", "InvalidKernelId.Malformed"),
+        hvm_only: false,
+    },
+    Kept {
+        parameter: "RamdiskId",
+        element: "ramdiskId",
+        form: Values::Id("ari-", "InvalidRamdiskId.Malformed"),
+        hvm_only: false,
+    },
 ];
 
 /// The operation.
@@ -44,25 +82,7 @@ pub(super) fn register(call: &Call<'_>) -> Result<Xml, Refusal> {
     form.only(&PARAMETERS)?;
     let name = form.need("Name")?;
     check_name(name)?;
-    let mut fields = Table::new();
-    for (parameter, element, allowed) in KEPT {
-        let Some(value) = form.get(parameter) else { continue };
-        if !allowed.is_empty() && !allowed.contains(&value) {
-            return Err(refuse(
-                "InvalidParameterValue",
-                format!("Invalid value '{value}' for {element}."),
-            ));
-        }
-        fields.insert(element.to_owned(), value.to_owned());
-    }
-    for (element, prefix, code) in [
-        ("kernelId", "aki-", "InvalidKernelId.Malformed"),
-        ("ramdiskId", "ari-", "InvalidRamdiskId.Malformed"),
-    ] {
-        if let Some(id) = fields.get(element).filter(|id| !is_id(id, prefix)) {
-            return Err(refuse(code, format!("Invalid id: \"{id}\" (expecting \"{prefix}...\")")));
-        }
-    }
+    let mut image = Ami { fields: kept(form)?, ..Ami::default() };
     let description = form.get("Description").unwrap_or_default();
     if description.chars().count() > 255 {
         return Err(refuse(
@@ -70,52 +90,15 @@ pub(super) fn register(call: &Call<'_>) -> Result<Xml, Refusal> {
             "The description is longer than 255 characters.",
         ));
     }
-    let hvm = fields.get("virtualizationType").is_some_and(|kind| kind == "hvm");
-    for element in ["sriovNetSupport", "enaSupport"] {
-        if !hvm && fields.get(element).is_some_and(|value| value != "false") {
-            return Err(refuse(
-                "InvalidParameterCombination",
-                format!("{element} needs the virtualization type hvm."),
-            ));
-        }
+    let hvm = image.fields.get("virtualizationType").is_some_and(|kind| kind == "hvm");
+    check_hvm(&image.fields, hvm)?;
+    image.mappings = mappings(call)?;
+    image.tags = call.tags(&["image"])?;
+    match form.get("ImageLocation") {
+        Some(location) => from_manifest(call, &mut image, location)?,
+        None => from_snapshot(call, &mut image)?,
     }
-    let mut mappings = mappings(call)?;
-    let tags = call.tags(&["image"])?;
-    let root = form.get("RootDeviceName").map(str::to_owned);
-    let mut product_codes = Vec::new();
-    if let Some(location) = form.get("ImageLocation") {
-        if mappings.iter().any(|mapping| mapping.contains_key("ebs.snapshotId")) {
-            let message =
-                "An image with an imageLocation has no EBS snapshots in its block device mapping.";
-            return Err(refuse("InvalidBlockDeviceMapping", message));
-        }
-        let manifest = Manifest::fetch(call.world, &call.region, location)?;
-        let mut add = |name: &str, value: Option<String>| {
-            if let Some(value) = value {
-                fields.entry(name.to_owned()).or_insert(value);
-            }
-        };
-        add("architecture", Some(manifest.architecture.clone()));
-        add("kernelId", manifest.kernel.clone());
-        add("ramdiskId", manifest.ramdisk.clone());
-        add("imageLocation", Some(location.strip_prefix('/').unwrap_or(location).to_owned()));
-        add("imageType", Some(manifest.kind.clone()));
-        add("rootDeviceType", Some("instance-store".to_owned()));
-        let in_manifest = manifest
-            .mappings
-            .iter()
-            .find(|(name, _)| name == "root")
-            .map(|(_, device)| device.clone());
-        add("rootDeviceName", root.or(in_manifest));
-        for mapping in manifest.tables() {
-            if !mappings.iter().any(|given| given.get("deviceName") == mapping.get("deviceName")) {
-                mappings.push(mapping);
-            }
-        }
-        product_codes = manifest.product_codes;
-    } else {
-        from_snapshot(call, &mut fields, &mappings, root)?;
-    }
+    let fields = &mut image.fields;
     fields.entry("virtualizationType".to_owned()).or_insert_with(|| "paravirtual".to_owned());
     if fields["architecture"].starts_with("arm64") && !hvm {
         return Err(refuse(
@@ -127,18 +110,79 @@ pub(super) fn register(call: &Call<'_>) -> Result<Xml, Refusal> {
     if !description.is_empty() {
         fields.insert("description".to_owned(), description.to_owned());
     }
-    let image = Image { fields, mappings, tags, product_codes, ..Image::default() };
-    let id = enrol(call, image)?;
     let mut xml = Xml::default();
-    xml.leaf("imageId", &id);
+    xml.leaf("imageId", &enrol(call, image)?);
     Ok(xml)
 }
 
+/// The fields that come from parameters; a value that is not allowed is refused.
+fn kept(form: &Form) -> Result<Table, Refusal> {
+    let mut fields = Table::new();
+    for Kept { parameter, element, form: values, .. } in &KEPT {
+        let Some(value) = form.get(parameter) else { continue };
+        match values {
+            Values::OneOf(allowed) if allowed.contains(&value) => {}
+            Values::OneOf(_) => {
+                let message = format!("Invalid value '{value}' for {element}.");
+                return Err(refuse("InvalidParameterValue", message));
+            }
+            Values::Id(prefix, code) => check_id(value, prefix, code)?,
+        }
+        fields.insert((*element).to_owned(), value.to_owned());
+    }
+    Ok(fields)
+}
+
+/// Refuses enhanced networking for images that are not `hvm`.
+fn check_hvm(fields: &Table, hvm: bool) -> Result<(), Refusal> {
+    for Kept { element, .. } in KEPT.iter().filter(|kept| kept.hvm_only && !hvm) {
+        if fields.get(*element).is_some_and(|value| value != "false") {
+            let message = format!("{element} needs the virtualization type hvm.");
+            return Err(refuse("InvalidParameterCombination", message));
+        }
+    }
+    Ok(())
+}
+
+/// Completes an image with what the manifest at its location says; parameters come first.
+fn from_manifest(call: &Call<'_>, image: &mut Ami, location: &str) -> Result<(), Refusal> {
+    if image.mappings.iter().any(|mapping| mapping.contains_key("ebs.snapshotId")) {
+        let message =
+            "An image with an imageLocation has no EBS snapshots in its block device mapping.";
+        return Err(refuse("InvalidBlockDeviceMapping", message));
+    }
+    let manifest = Manifest::fetch(call.world, &call.region, location)?;
+    let tables = manifest.tables();
+    let root = call.form.get("RootDeviceName").map(str::to_owned);
+    let root = root.or_else(|| manifest.device("root").map(str::to_owned));
+    for (element, value) in [
+        ("architecture", Some(manifest.architecture)),
+        ("kernelId", manifest.kernel),
+        ("ramdiskId", manifest.ramdisk),
+        ("imageLocation", Some(location.strip_prefix('/').unwrap_or(location).to_owned())),
+        ("imageType", Some(manifest.kind)),
+        ("rootDeviceType", Some("instance-store".to_owned())),
+        ("rootDeviceName", root),
+    ] {
+        if let Some(value) = value {
+            image.fields.entry(element.to_owned()).or_insert(value);
+        }
+    }
+    for mapping in tables {
+        let device = mapping.get("deviceName");
+        if !image.mappings.iter().any(|given| given.get("deviceName") == device) {
+            image.mappings.push(mapping);
+        }
+    }
+    image.product_codes = manifest.product_codes;
+    Ok(())
+}
+
 /// Gives an image its id and keeps it, if no other has its name.
-pub(super) fn enrol(call: &Call<'_>, mut image: Image) -> Result<String, Refusal> {
+pub(super) fn enrol(call: &Call<'_>, mut image: Ami) -> Result<String, Refusal> {
     let mut registry = held(&call.world.ec2);
     let name = image.fields.get("name").cloned().unwrap_or_default();
-    let same = |other: &&Image| {
+    let same = |other: &&Ami| {
         other.region == call.region
             && !other.deregistered
             && other.fields.get("name") == Some(&name)
@@ -193,11 +237,8 @@ fn mappings(call: &Call<'_>) -> Result<Vec<Table>, Refusal> {
         if !is_device(&device) {
             return Err(invalid(format!("Invalid device name {device}")));
         }
-        if let Some(id) = mapping.get("ebs.snapshotId").filter(|id| !is_id(id, "snap-")) {
-            return Err(refuse(
-                "InvalidSnapshotID.Malformed",
-                format!("Invalid id: \"{id}\" (expecting \"snap-...\")"),
-            ));
+        if let Some(id) = mapping.get("ebs.snapshotId") {
+            check_id(id, "snap-", "InvalidSnapshotID.Malformed")?;
         }
         if mappings.iter().any(|other: &Table| other["deviceName"] == device) {
             return Err(invalid(format!(
@@ -214,21 +255,17 @@ fn small(name: &str) -> String {
     chars.next().into_iter().flat_map(char::to_lowercase).chain(chars).collect()
 }
 
-/// What an image on EBS needs; the snapshot is taken at its word.
-fn from_snapshot(
-    call: &Call<'_>,
-    fields: &mut Table,
-    mappings: &[Table],
-    root: Option<String>,
-) -> Result<(), Refusal> {
+/// Completes an image whose root is a snapshot, the content of which is not looked at.
+fn from_snapshot(call: &Call<'_>, image: &mut Ami) -> Result<(), Refusal> {
     let missing = || {
         refuse(
             "MissingParameter",
             "The request must contain the parameter imageLocation or a root device",
         )
     };
-    let root = root.ok_or_else(missing)?;
-    let mapping = mappings.iter().find(|mapping| mapping.get("deviceName") == Some(&root));
+    let root = call.form.get("RootDeviceName").ok_or_else(missing)?;
+    let device = |mapping: &&Table| mapping.get("deviceName").is_some_and(|device| device == root);
+    let mapping = image.mappings.iter().find(device);
     let snapshot = mapping.and_then(|mapping| mapping.get("ebs.snapshotId"));
     let snapshot = snapshot.ok_or_else(|| {
         refuse(
@@ -241,20 +278,17 @@ fn from_snapshot(
         .get(&call.region)
         .is_some_and(|region| region.snapshots.contains(snapshot));
     if !known {
-        return Err(refuse(
-            "InvalidSnapshot.NotFound",
-            format!("The snapshot '{snapshot}' does not exist."),
-        ));
+        return Err(snapshots::missing(snapshot));
     }
     let location = format!("{}/{}", call.world.account, call.form.get("Name").unwrap_or_default());
-    for (name, value) in [
-        ("rootDeviceName", root.as_str()),
+    for (element, value) in [
+        ("rootDeviceName", root),
         ("rootDeviceType", "ebs"),
         ("imageType", "machine"),
         ("architecture", "i386"),
         ("imageLocation", &location),
     ] {
-        fields.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        image.fields.entry(element.to_owned()).or_insert_with(|| value.to_owned());
     }
     Ok(())
 }

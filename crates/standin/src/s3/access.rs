@@ -1,4 +1,4 @@
-//! What is looked at before any S3 operation: who asks, from which region, and whether he may.
+//! Checks before every S3 operation: the credentials, the region, and the permissions.
 
 use http::{HeaderMap, HeaderValue};
 use s3s::access::{S3Access, S3AccessContext};
@@ -6,7 +6,8 @@ use s3s::auth::{S3Auth, SecretKey};
 use s3s::path::S3Path;
 use s3s::{S3Error, S3Result, s3_error};
 
-use super::{Service, refused};
+use super::refusal::refused;
+use super::service::Service;
 use crate::sign;
 
 #[async_trait::async_trait]
@@ -127,7 +128,7 @@ fn actions(operation: &str, headers: &HeaderMap, query: &str) -> Vec<String> {
     actions.into_iter().map(str::to_owned).collect()
 }
 
-/// An error that tells where the bucket is.
+/// An error that names the bucket's region.
 pub(super) fn in_region(mut error: S3Error, region: &str) -> S3Error {
     let mut headers = error.headers().cloned().unwrap_or_default();
     headers.insert("content-type", HeaderValue::from_static("application/xml"));

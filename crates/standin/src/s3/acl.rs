@@ -1,4 +1,4 @@
-//! Access control lists: what headers and bodies ask for, what a bucket allows, and who can read.
+//! Access control lists: those that headers and bodies ask for, those that a bucket allows, and the readers of an object.
 
 use http::HeaderMap;
 use s3s::dto::{AccessControlPolicy, Grant as XmlGrant, Grantee, Owner, Permission, Type};
@@ -13,7 +13,7 @@ pub(crate) const EC2: &str = "6aa5a366c34c1cbe25dc49211496e913e0351eb0e8c37aa347
 const EVERYONE: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
 const SIGNED_IN: &str = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers";
 
-/// What a request says about an ACL.
+/// The ACL that a request asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
     /// Nothing.
@@ -34,7 +34,7 @@ pub(crate) fn private(owner: &str) -> Vec<Grant> {
     vec![grant(owner, "FULL_CONTROL")]
 }
 
-/// What the headers ask for.
+/// The ACL that the headers ask for.
 pub(crate) fn asked(headers: &HeaderMap) -> S3Result<Asked> {
     let mut grants = Vec::new();
     for (name, permission) in [
@@ -68,7 +68,7 @@ pub(crate) fn asked(headers: &HeaderMap) -> S3Result<Asked> {
     }
 }
 
-/// What a body asks for.
+/// The ACL that a body asks for.
 pub(crate) fn asked_in(policy: AccessControlPolicy) -> S3Result<Asked> {
     let convert = |xml: XmlGrant| {
         let grantee = xml.grantee.and_then(|grantee| grantee.id.or(grantee.uri));
@@ -122,12 +122,12 @@ pub(crate) fn resolve(asked: Asked, owner: &str) -> S3Result<Vec<Grant>> {
     Ok(grants)
 }
 
-/// Whether grants let in everyone, or everyone with an account.
+/// Tells if grants let in everyone, or everyone with an account.
 pub(crate) fn is_public(grants: &[Grant]) -> bool {
     grants.iter().any(|grant| grant.grantee == EVERYONE || grant.grantee == SIGNED_IN)
 }
 
-/// Whether EC2 can read what has these grants in `bucket`. Where ACLs are off, it cannot.
+/// Tells if EC2 can read an object with these grants in `bucket`. Where ACLs are off, it cannot.
 pub(crate) fn ec2_reads(grants: &[Grant], bucket: &Bucket) -> bool {
     let ignored = bucket.settings.block.is_some_and(|block| block[1]);
     !bucket.enforced()

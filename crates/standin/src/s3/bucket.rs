@@ -4,8 +4,10 @@ use http::HeaderMap;
 use s3s::dto::*;
 use s3s::{S3Request, S3Result, s3_error};
 
-use super::storage::{Bucket, Settings};
-use super::{Service, acl, internal, no_such_bucket, refused};
+use super::acl;
+use super::refusal::{internal, no_such_bucket, refused};
+use super::service::Service;
+use super::storage::{Bucket, Encryption, Settings};
 use crate::id;
 
 /// The settings of a bucket as S3 makes them since April 2023.
@@ -15,8 +17,7 @@ pub(crate) fn fresh(region: &str, owner: &str) -> Settings {
         created: id::now(),
         ownership: Some("BucketOwnerEnforced".to_owned()),
         grants: acl::private(owner),
-        encryption: "AES256".to_owned(),
-        kms_key: None,
+        encryption: Encryption::aes256(),
         versioning: None,
         block: Some([true; 4]),
     }
@@ -151,7 +152,7 @@ pub(super) fn ownership_named(ownership: &ObjectOwnership) -> S3Result<String> {
     }
 }
 
-/// Where a bucket comes to lie: the region that the request was signed for and the constraint in its body have to agree.
+/// The region of a new bucket: the one that the request was signed for, with which the constraint in its body has to agree.
 fn located(signed: &str, constraint: Option<&str>) -> S3Result<String> {
     let Some(constraint) = constraint.filter(|constraint| !constraint.is_empty()) else {
         if signed == "us-east-1" {
@@ -176,7 +177,7 @@ fn located(signed: &str, constraint: Option<&str>) -> S3Result<String> {
     ))
 }
 
-/// Whether a text has the shape of a region's name: `eu-west-1`, `us-gov-east-1`.
+/// Tells if a text has the shape of a region's name: `eu-west-1`, `us-gov-east-1`.
 fn is_region(name: &str) -> bool {
     let parts: Vec<&str> = name.split('-').collect();
     let letters =
@@ -187,7 +188,7 @@ fn is_region(name: &str) -> bool {
         && parts[parts.len() - 1].parse::<u8>().is_ok()
 }
 
-/// Whether a new bucket may have this name.
+/// Tells if a new bucket may have this name.
 pub(crate) fn is_name(name: &str) -> bool {
     let edge = |byte: Option<&u8>| {
         byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
@@ -209,8 +210,8 @@ pub(super) fn encryption_of(settings: &Settings) -> ServerSideEncryptionConfigur
     ServerSideEncryptionConfiguration {
         rules: vec![ServerSideEncryptionRule {
             apply_server_side_encryption_by_default: Some(ServerSideEncryptionByDefault {
-                kms_master_key_id: settings.kms_key.clone(),
-                sse_algorithm: settings.encryption.clone().into(),
+                kms_master_key_id: settings.encryption.kms_key.clone(),
+                sse_algorithm: settings.encryption.algorithm.clone().into(),
             }),
             bucket_key_enabled: Some(false),
         }],

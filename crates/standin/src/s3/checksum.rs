@@ -9,12 +9,20 @@ use s3s::crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Sha1, Sha256};
 use s3s::dto::Checksum;
 use s3s::{S3Result, TrailingHeaders, s3_error};
 
-use super::refused;
+use super::refusal::refused;
 use crate::id;
 
 /// The algorithms, by their header's suffix, and the length of their value.
 const ALGORITHMS: [(&str, usize); 5] =
     [("crc32", 4), ("crc32c", 4), ("crc64nvme", 8), ("sha1", 20), ("sha256", 32)];
+
+/// The digests of an upload.
+#[derive(Debug)]
+pub(crate) struct Digests {
+    pub(crate) etag: String,
+    /// The algorithm in lower case, and its value in base64.
+    pub(crate) checksums: BTreeMap<String, String>,
+}
 
 /// The digests of an upload while it comes in.
 pub(crate) struct Hasher {
@@ -74,10 +82,7 @@ impl Hasher {
     }
 
     /// The entity tag and the checksum, if every promise has been kept.
-    pub(crate) fn finish(
-        mut self,
-        trailers: Option<&TrailingHeaders>,
-    ) -> S3Result<(String, BTreeMap<String, String>)> {
+    pub(crate) fn finish(mut self, trailers: Option<&TrailingHeaders>) -> S3Result<Digests> {
         if self.in_trailer {
             let name = format!("x-amz-checksum-{}", self.algorithm);
             let value = |trailers: &HeaderMap| Some(trailers.get(&name)?.to_str().ok()?.to_owned());
@@ -105,7 +110,8 @@ impl Hasher {
                 "The Content-MD5 you specified did not match what we received."
             ));
         }
-        Ok((id::hex(&digest), BTreeMap::from([(self.algorithm.to_owned(), value)])))
+        let checksums = BTreeMap::from([(self.algorithm.to_owned(), value)]);
+        Ok(Digests { etag: id::hex(&digest), checksums })
     }
 }
 
@@ -161,10 +167,7 @@ mod tests {
 
     use super::*;
 
-    fn check(
-        headers: &[(&'static str, &'static str)],
-        bytes: &[u8],
-    ) -> S3Result<(String, BTreeMap<String, String>)> {
+    fn check(headers: &[(&'static str, &'static str)], bytes: &[u8]) -> S3Result<Digests> {
         let pair = |(name, value): &(&'static str, &'static str)| {
             (HeaderName::from_static(name), HeaderValue::from_static(value))
         };
@@ -186,9 +189,9 @@ mod tests {
             assert!(check(&[(name, value)], b"123456789").is_ok(), "{name}");
             assert!(check(&[(name, value)], b"123456780").is_err(), "{name}");
         }
-        let (etag, sums) = check(&[], b"123456789").unwrap();
-        assert_eq!(etag, "25f9e794323b453885f5181f1b624d0b");
-        assert!(sums.contains_key("crc64nvme"));
+        let digests = check(&[], b"123456789").unwrap();
+        assert_eq!(digests.etag, "25f9e794323b453885f5181f1b624d0b");
+        assert!(digests.checksums.contains_key("crc64nvme"));
     }
 
     #[test]

@@ -1,6 +1,5 @@
-//! Bytes on their way: out of a file, and what can be wrong with those that come in.
+//! Bytes on their way: into a file, with the checks of an upload, and out of it.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 
@@ -9,19 +8,11 @@ use futures_util::StreamExt as _;
 use http::HeaderMap;
 use s3s::dto::StreamingBlob;
 use s3s::{S3Error, S3Result, TrailingHeaders, s3_error};
-use tempfile::NamedTempFile;
 
 use super::checksum::Hasher;
-use super::{Service, internal, refused};
-
-/// Bytes that have come in, and have been checked.
-#[derive(Debug)]
-pub(crate) struct Received {
-    pub(crate) upload: NamedTempFile,
-    pub(crate) size: u64,
-    pub(crate) etag: String,
-    pub(crate) checksums: BTreeMap<String, String>,
-}
+use super::refusal::{internal, refused};
+use super::service::Service;
+use super::upload::Received;
 
 impl Service {
     /// Takes a body in; it is kept only if it is what the headers and trailers promise.
@@ -32,19 +23,18 @@ impl Service {
         trailers: Option<&TrailingHeaders>,
     ) -> S3Result<Received> {
         let mut hasher = Hasher::new(headers)?;
-        let mut upload = self.world.storage.upload().map_err(internal)?;
+        let mut file = self.world.storage.upload().map_err(internal)?;
         let mut size = 0;
         if let Some(mut body) = body {
             while let Some(bytes) = body.next().await {
                 let bytes = bytes.map_err(|error| broken(&*error))?;
                 hasher.update(&bytes);
                 // Into the page cache: a thread of its own for it would cost more than it takes.
-                upload.write_all(&bytes).map_err(internal)?;
+                file.write_all(&bytes).map_err(internal)?;
                 size += bytes.len() as u64;
             }
         }
-        let (etag, checksums) = hasher.finish(trailers)?;
-        Ok(Received { upload, size, etag, checksums })
+        Ok(Received { file, size, digests: hasher.finish(trailers)? })
     }
 }
 
@@ -76,7 +66,7 @@ impl Iterator for Chunks {
     }
 }
 
-/// What the body of an upload did wrong, told from the words of the library that read it.
+/// The refusal of a body that cannot be read; the cause is recognised by the words of the library that reads it.
 fn broken(error: &(dyn std::error::Error + Send + Sync + 'static)) -> S3Error {
     let text = error.to_string();
     if text.contains("Sha256Mismatch") {

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use s3s::dto::*;
 use s3s::{S3Result, s3_error};
 
+use super::acl;
+use super::refusal::no_such_bucket;
+use super::service::Service;
 use super::storage::Version;
-use super::{Service, acl, no_such_bucket};
 use crate::id;
 
 /// S3 lists no more than this at a time.
@@ -16,7 +18,7 @@ const PAGE: usize = 1000;
 struct Page {
     keys: Vec<String>,
     prefixes: Vec<String>,
-    /// What the next page starts behind.
+    /// The name after which the next page starts.
     next: Option<String>,
 }
 

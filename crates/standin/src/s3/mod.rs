@@ -1,59 +1,25 @@
-//! S3, on the frame of the crate `s3s`: signatures, framing and XML are its part, what S3 does with a request is ours.
-
-use std::sync::Arc;
+//! S3, on the frame of the crate `s3s`, which checks signatures and reads and writes XML; the operations are ours.
 
 use s3s::dto::*;
-use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
-
-use crate::world::World;
+use s3s::{S3, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 
 pub(crate) mod access;
 pub(crate) mod acl;
 pub(crate) mod bucket;
 pub(crate) mod checksum;
 mod flow;
+mod headers;
 mod list;
-pub(crate) mod multipart;
-pub(crate) mod object;
+mod multipart;
+mod object;
+pub(crate) mod refusal;
+pub(crate) mod service;
 pub(crate) mod storage;
+pub(crate) mod upload;
 
-/// The operations of S3 on a world.
-#[derive(Clone)]
-pub(crate) struct Service {
-    pub(crate) world: Arc<World>,
-    /// The canonical user that the account is.
-    pub(crate) owner: String,
-}
-
-impl Service {
-    /// S3 on a world.
-    pub(crate) fn new(world: Arc<World>) -> Self {
-        let owner = acl::canonical(&world.account);
-        Self { world, owner }
-    }
-}
-
-/// An error with a code that `s3s` may not know.
-pub(crate) fn refused(status: u16, code: &str, message: &'static str) -> S3Error {
-    let code = code.parse().unwrap_or(S3ErrorCode::InternalError);
-    let mut error = S3Error::with_message(code, message);
-    if let Ok(status) = http::StatusCode::from_u16(status) {
-        error.set_status_code(status);
-    }
-    error
-}
-
-fn internal(error: std::io::Error) -> S3Error {
-    S3Error::internal_error(error)
-}
-
-fn no_such_bucket() -> S3Error {
-    s3_error!(NoSuchBucket, "The specified bucket does not exist")
-}
-
-fn no_such_key() -> S3Error {
-    s3_error!(NoSuchKey, "The specified key does not exist.")
-}
+use object::Removed;
+use service::Service;
+use storage::Encryption;
 
 fn answer<T>(output: T) -> S3Result<S3Response<T>> {
     Ok(S3Response::new(output))
@@ -123,7 +89,7 @@ impl S3 for Service {
         req: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let DeleteObjectInput { bucket, key, version_id, .. } = req.input;
-        let (marker, version_id) = self.remove(&bucket, &key, version_id.as_deref())?;
+        let Removed { marker, version_id } = self.remove(&bucket, &key, version_id.as_deref())?;
         answer(DeleteObjectOutput {
             delete_marker: marker.then_some(true),
             version_id,
@@ -152,9 +118,9 @@ impl S3 for Service {
                 self.remove(&bucket, &key, version_id.as_deref())
             };
             match outcome {
-                Ok((marker, made)) => deleted.push(DeletedObject {
+                Ok(Removed { marker, version_id: id }) => deleted.push(DeletedObject {
                     delete_marker: marker.then_some(true),
-                    delete_marker_version_id: made.filter(|_| marker),
+                    delete_marker_version_id: id.filter(|_| marker),
                     key: Some(key),
                     version_id,
                 }),
@@ -332,8 +298,10 @@ impl S3 for Service {
             ));
         }
         self.change(&req.input.bucket, |settings| {
-            settings.encryption = default.sse_algorithm.as_str().to_owned();
-            settings.kms_key = default.kms_master_key_id;
+            settings.encryption = Encryption {
+                algorithm: default.sse_algorithm.as_str().to_owned(),
+                kms_key: default.kms_master_key_id,
+            };
             Ok(())
         })?;
         answer(PutBucketEncryptionOutput::default())

@@ -11,24 +11,16 @@ use s3s::crypto::{Checksum as _, Crc64Nvme};
 use s3s::dto::*;
 use s3s::{S3Request, S3Result, s3_error};
 
-use super::flow::Received;
-use super::object::{Conditions, encryption, kept};
-use super::storage::{Grant, Version};
-use super::{Service, acl, checksum, internal, no_such_bucket};
+use super::headers::{Conditions, encryption, kept};
+use super::refusal::{internal, no_such_bucket, no_such_upload};
+use super::service::Service;
+use super::storage::Version;
+use super::upload::Upload;
+use super::{acl, checksum};
 use crate::id::{self, held};
 
 /// The least length of every part but the last.
 const LEAST: u64 = 5 << 20;
-
-/// An upload that is not complete.
-#[derive(Debug)]
-pub(crate) struct Upload {
-    place: (String, String),
-    headers: BTreeMap<String, String>,
-    grants: Vec<Grant>,
-    encryption: (String, Option<String>),
-    parts: BTreeMap<i32, Received>,
-}
 
 impl Service {
     pub(super) fn begin(
@@ -42,9 +34,9 @@ impl Service {
                 encryption(&req.headers, found),
             ))
         })?;
-        let place = (bucket.clone(), key.clone());
         let upload = Upload {
-            place,
+            bucket: bucket.clone(),
+            key: key.clone(),
             headers: kept(&req.headers),
             grants,
             encryption,
@@ -68,19 +60,19 @@ impl Service {
                 "Part number must be an integer between 1 and 10000, inclusive"
             ));
         }
-        let known = |upload: &Upload| upload.place == (bucket.clone(), key.clone());
+        let known = |upload: &Upload| upload.is_of(&bucket, &key);
         if !held(&self.world.uploads).get(&upload_id).is_some_and(known) {
-            return Err(s3_error!(NoSuchUpload, "The specified upload does not exist."));
+            return Err(no_such_upload());
         }
         let received = self.receive(&req.headers, body, req.trailing_headers.as_ref()).await?;
-        let sums = checksum::answer(&received.checksums);
+        let sums = checksum::answer(&received.digests.checksums);
         let output = UploadPartOutput {
             checksum_crc32: sums.checksum_crc32,
             checksum_crc32c: sums.checksum_crc32c,
             checksum_crc64nvme: sums.checksum_crc64nvme,
             checksum_sha1: sums.checksum_sha1,
             checksum_sha256: sums.checksum_sha256,
-            e_tag: Some(ETag::Strong(received.etag.clone())),
+            e_tag: Some(ETag::Strong(received.digests.etag.clone())),
             ..UploadPartOutput::default()
         };
         if let Some(upload) = held(&self.world.uploads).get_mut(&upload_id) {
@@ -99,11 +91,8 @@ impl Service {
         self.see(&bucket, |found| conditions.check(found.current(&key)))?;
         let listed = multipart_upload.and_then(|listed| listed.parts).unwrap_or_default();
         let mut uploads = held(&self.world.uploads);
-        let upload =
-            uploads.get(&upload_id).filter(|upload| upload.place == (bucket.clone(), key.clone()));
-        let upload = upload
-            .ok_or_else(|| s3_error!(NoSuchUpload, "The specified upload does not exist."))?;
-        let version = self.join(upload, &listed)?;
+        let upload = uploads.get(&upload_id).filter(|upload| upload.is_of(&bucket, &key));
+        let version = self.join(upload.ok_or_else(no_such_upload)?, &listed)?;
         uploads.remove(&upload_id);
         drop(uploads);
         let version = self.commit(&bucket, &key, version, &conditions)?;
@@ -115,8 +104,8 @@ impl Service {
             checksum_crc64nvme: sums.checksum_crc64nvme,
             checksum_type: sums.checksum_type,
             e_tag: Some(ETag::Strong(version.etag)),
-            server_side_encryption: Some(version.encryption.into()),
-            ssekms_key_id: version.kms_key,
+            server_side_encryption: Some(version.encryption.algorithm.into()),
+            ssekms_key_id: version.encryption.kms_key,
             version_id: (version.id != "null").then_some(version.id),
             ..CompleteMultipartUploadOutput::default()
         })
@@ -140,7 +129,7 @@ impl Service {
                 || s3_error!(InvalidPart, "One or more of the specified parts could not be found");
             let received =
                 upload.parts.get(&part.part_number.unwrap_or_default()).ok_or_else(missing)?;
-            if part.e_tag.as_ref().map(ETag::value) != Some(&received.etag) {
+            if part.e_tag.as_ref().map(ETag::value) != Some(&received.digests.etag) {
                 return Err(missing());
             }
             if received.size < LEAST && place + 1 < listed.len() {
@@ -149,11 +138,10 @@ impl Service {
                     "Your proposed upload is smaller than the minimum allowed size"
                 ));
             }
-            let mut file = File::open(received.upload.path()).map_err(internal)?;
+            let mut file = File::open(received.file.path()).map_err(internal)?;
             size += io::copy(&mut file, &mut Summed(&mut whole, &mut sum)).map_err(internal)?;
-            digests.update(id::unhex(&received.etag).unwrap_or_default());
+            digests.update(id::unhex(&received.digests.etag).unwrap_or_default());
         }
-        let (encryption, kms_key) = upload.encryption.clone();
         Ok(Version {
             data: self.world.storage.keep(whole).map_err(internal)?,
             size,
@@ -161,8 +149,7 @@ impl Service {
             headers: upload.headers.clone(),
             checksums: BTreeMap::from([("crc64nvme".to_owned(), id::base64(&sum.finalize()))]),
             grants: upload.grants.clone(),
-            encryption,
-            kms_key,
+            encryption: upload.encryption.clone(),
             ..Version::default()
         })
     }
@@ -170,8 +157,7 @@ impl Service {
     pub(super) fn abort(&self, input: &AbortMultipartUploadInput) -> S3Result<()> {
         self.see(&input.bucket, |_| Ok(())).map_err(|_| no_such_bucket())?;
         let gone = held(&self.world.uploads).remove(&input.upload_id);
-        gone.map(drop)
-            .ok_or_else(|| s3_error!(NoSuchUpload, "The specified upload does not exist."))
+        gone.map(drop).ok_or_else(no_such_upload)
     }
 }
 

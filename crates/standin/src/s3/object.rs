@@ -1,26 +1,20 @@
 //! Objects: put, get, head, copy, delete, and their ACLs.
 
+use std::fs::File;
+
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue};
 use s3s::dto::*;
 use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
-use std::collections::BTreeMap;
 
-use super::checksum;
-use super::flow::{Chunks, Received};
+use super::flow::Chunks;
+use super::headers::{Conditions, encryption, kept};
+use super::refusal::{internal, no_such_bucket, no_such_key, refused};
+use super::service::Service;
 use super::storage::{Bucket, Version};
-use super::{Service, acl, internal, no_such_bucket, no_such_key, refused};
+use super::upload::Received;
+use super::{acl, checksum};
 use crate::id;
-
-/// Headers that are kept with an object and come back with it.
-const KEPT: [&str; 6] = [
-    "cache-control",
-    "content-disposition",
-    "content-encoding",
-    "content-language",
-    "content-type",
-    "x-amz-storage-class",
-];
 
 impl Service {
     pub(super) async fn store(
@@ -41,20 +35,16 @@ impl Service {
         if key.len() > 1024 {
             return Err(s3_error!(KeyTooLongError));
         }
-        let Received { upload, size, etag, checksums } =
+        let Received { file, size, digests } =
             self.receive(&req.headers, body, req.trailing_headers.as_ref()).await?;
-        let headers = kept(&req.headers);
-        let data = self.world.storage.keep(upload).map_err(internal)?;
-        let (encryption, kms_key) = encryption;
         let version = Version {
-            data,
+            data: self.world.storage.keep(file).map_err(internal)?,
             size,
-            etag,
-            headers,
-            checksums,
+            etag: digests.etag,
+            headers: kept(&req.headers),
+            checksums: digests.checksums,
             grants,
             encryption,
-            kms_key,
             ..Version::default()
         };
         let version = self.commit(&bucket, &key, version, &conditions)?;
@@ -67,8 +57,8 @@ impl Service {
             checksum_sha256: sums.checksum_sha256,
             checksum_type: sums.checksum_type,
             e_tag: Some(ETag::Strong(version.etag)),
-            server_side_encryption: Some(version.encryption.into()),
-            ssekms_key_id: version.kms_key,
+            server_side_encryption: Some(version.encryption.algorithm.into()),
+            ssekms_key_id: version.encryption.kms_key,
             version_id: (version.id != "null").then_some(version.id),
             ..PutObjectOutput::default()
         }))
@@ -90,14 +80,7 @@ impl Service {
             version.id = if versioned { id::random(16) } else { "null".to_owned() };
             version.modified = id::now();
             let versions = bucket.objects.entry(key.to_owned()).or_default();
-            let mut replaced = Vec::new();
-            versions.retain(|old| {
-                let stays = old.id != version.id;
-                if !stays {
-                    replaced.push(old.data.clone());
-                }
-                stays
-            });
+            let replaced = take(versions, &version.id);
             versions.push(version.clone());
             self.world.storage.save_object(name, key, versions).map_err(internal)?;
             replaced.iter().for_each(|data| self.world.storage.forget(data));
@@ -115,20 +98,7 @@ impl Service {
         req: S3Request<GetObjectInput>,
     ) -> S3Result<S3Response<GetObjectOutput>> {
         let input = req.input;
-        let conditions = Conditions { exists: input.if_match, absent: None };
-        let (version, file) = {
-            let buckets = self.world.storage.buckets();
-            let bucket = buckets.get(&input.bucket).ok_or_else(no_such_bucket)?;
-            let version = self.version(bucket, &input.key, input.version_id.as_deref())?;
-            conditions.check(Some(version))?;
-            if let Some(ETagCondition::ETag(etag)) = &input.if_none_match
-                && etag.value() == version.etag
-            {
-                return Err(refused(304, "NotModified", "Not Modified"));
-            }
-            // Opened under the lock: from here on the bytes stay, whatever happens to the object.
-            (version.clone(), self.world.storage.read(version).map_err(internal)?)
-        };
+        let (version, file) = self.open(&input)?;
         let range = match &input.range {
             None => 0..version.size,
             Some(range) => range
@@ -165,11 +135,26 @@ impl Service {
             e_tag: Some(ETag::Strong(version.etag.clone())),
             last_modified: Some(id::timestamp(version.modified)),
             metadata: metadata(&version),
-            server_side_encryption: Some(version.encryption.clone().into()),
-            ssekms_key_id: version.kms_key.clone(),
+            server_side_encryption: Some(version.encryption.algorithm.clone().into()),
+            ssekms_key_id: version.encryption.kms_key.clone(),
             version_id: (version.id != "null").then(|| version.id.clone()),
             ..GetObjectOutput::default()
         }))
+    }
+
+    /// The version that a request asks for, and its bytes.
+    fn open(&self, input: &GetObjectInput) -> S3Result<(Version, File)> {
+        let buckets = self.world.storage.buckets();
+        let bucket = buckets.get(&input.bucket).ok_or_else(no_such_bucket)?;
+        let version = self.version(bucket, &input.key, input.version_id.as_deref())?;
+        Conditions { exists: input.if_match.clone(), absent: None }.check(Some(version))?;
+        if let Some(ETagCondition::ETag(etag)) = &input.if_none_match
+            && etag.value() == version.etag
+        {
+            return Err(refused(304, "NotModified", "Not Modified"));
+        }
+        // Opened under the lock: from here on the bytes stay, whatever happens to the object.
+        Ok((version.clone(), self.world.storage.read(version).map_err(internal)?))
     }
 
     pub(super) fn head(
@@ -201,8 +186,8 @@ impl Service {
             e_tag: Some(ETag::Strong(version.etag.clone())),
             last_modified: Some(id::timestamp(version.modified)),
             metadata: metadata(version),
-            server_side_encryption: Some(version.encryption.clone().into()),
-            ssekms_key_id: version.kms_key.clone(),
+            server_side_encryption: Some(version.encryption.algorithm.clone().into()),
+            ssekms_key_id: version.encryption.kms_key.clone(),
             version_id: (version.id != "null").then(|| version.id.clone()),
             ..HeadObjectOutput::default()
         }))
@@ -226,7 +211,7 @@ impl Service {
             let found = buckets.get(from.as_ref()).ok_or_else(no_such_bucket)?;
             let version = self.version(found, source, version_id.as_deref())?;
             Conditions { exists: input.copy_source_if_match, absent: None }.check(Some(version))?;
-            let target = buckets.get(&input.bucket).ok_or_else(no_such_bucket)?;
+            let into = buckets.get(&input.bucket).ok_or_else(no_such_bucket)?;
             let asked = acl::asked(&req.headers)?;
             let new = replace
                 || asked != acl::Asked::Nothing
@@ -237,11 +222,11 @@ impl Service {
                     "This copy request is illegal because it copies an object to itself"
                 ));
             }
-            let grants = acl::granted(asked, &self.owner, target)?;
-            let (encryption, kms_key) = encryption(&req.headers, target);
+            let grants = acl::granted(asked, &self.owner, into)?;
+            let encryption = encryption(&req.headers, into);
             // One file for both; nothing ever writes into it.
             let data = self.world.storage.link(version).map_err(internal)?;
-            Version { data, grants, encryption, kms_key, ..version.clone() }
+            Version { data, grants, encryption, ..version.clone() }
         };
         if replace {
             copy.headers = kept(&req.headers);
@@ -260,65 +245,44 @@ impl Service {
                 e_tag: Some(ETag::Strong(version.etag)),
                 last_modified: Some(id::timestamp(version.modified)),
             }),
-            server_side_encryption: Some(version.encryption.into()),
-            ssekms_key_id: version.kms_key,
+            server_side_encryption: Some(version.encryption.algorithm.into()),
+            ssekms_key_id: version.encryption.kms_key,
             version_id: (version.id != "null").then_some(version.id),
             ..CopyObjectOutput::default()
         }))
     }
 
-    /// Removes a version, or adds a delete marker: whether it is one, and its version id.
-    pub(super) fn remove(
-        &self,
-        name: &str,
-        key: &str,
-        version: Option<&str>,
-    ) -> S3Result<(bool, Option<String>)> {
+    /// Removes a version, or adds a delete marker.
+    pub(super) fn remove(&self, name: &str, key: &str, version: Option<&str>) -> S3Result<Removed> {
         let mut buckets = self.world.storage.buckets();
         let bucket = buckets.get_mut(name).ok_or_else(no_such_bucket)?;
         let versioning = bucket.settings.versioning.clone();
         if version.is_some() || versioning.is_none() {
-            // Only a delete marker can be had for a key that is not there.
+            // A key that is not there can only get a delete marker.
             if !bucket.objects.contains_key(key) {
-                return Ok((false, None));
+                return Ok(Removed { marker: false, version_id: None });
             }
         }
         let versions = bucket.objects.entry(key.to_owned()).or_default();
         let wanted = version.or(versioning.is_none().then_some("null"));
-        let mut removed = Vec::new();
-        let outcome = if let Some(wanted) = wanted {
+        let (data, outcome) = if let Some(wanted) = wanted {
             let marker = versions.iter().any(|version| version.id == wanted && version.marker);
-            removed.extend(
-                versions
-                    .iter()
-                    .filter(|version| version.id == wanted)
-                    .map(|version| version.data.clone()),
-            );
-            versions.retain(|version| version.id != wanted);
-            (marker, version.map(str::to_owned))
+            let version_id = version.map(str::to_owned);
+            (take(versions, wanted), Removed { marker, version_id })
         } else {
             let versioned = versioning.as_deref() == Some("Enabled");
             let id = if versioned { id::random(16) } else { "null".to_owned() };
-            removed.extend(
-                versions
-                    .iter()
-                    .filter(|version| version.id == id)
-                    .map(|version| version.data.clone()),
-            );
-            versions.retain(|version| version.id != id);
-            versions.push(Version {
-                id: id.clone(),
-                marker: true,
-                modified: id::now(),
-                ..Version::default()
-            });
-            (true, Some(id))
+            let data = take(versions, &id);
+            let marker =
+                Version { id: id.clone(), marker: true, modified: id::now(), ..Version::default() };
+            versions.push(marker);
+            (data, Removed { marker: true, version_id: Some(id) })
         };
         self.world.storage.save_object(name, key, versions).map_err(internal)?;
         if versions.is_empty() {
             bucket.objects.remove(key);
         }
-        removed.iter().for_each(|data| self.world.storage.forget(data));
+        data.iter().for_each(|data| self.world.storage.forget(data));
         Ok(outcome)
     }
 
@@ -384,56 +348,20 @@ impl Service {
     }
 }
 
-/// `If-Match` and `If-None-Match`.
-pub(crate) struct Conditions {
-    pub(crate) exists: Option<ETagCondition>,
-    pub(crate) absent: Option<ETagCondition>,
+/// The outcome of removing.
+pub(super) struct Removed {
+    /// A delete marker was added or removed.
+    pub(super) marker: bool,
+    /// The id of the version that was added or removed, where there is one to name.
+    pub(super) version_id: Option<String>,
 }
 
-impl Conditions {
-    /// Refuses where they do not hold.
-    pub(crate) fn check(&self, current: Option<&Version>) -> S3Result<()> {
-        let failed = || {
-            s3_error!(
-                PreconditionFailed,
-                "At least one of the pre-conditions you specified did not hold"
-            )
-        };
-        match (&self.exists, current) {
-            (None, _) | (Some(ETagCondition::Any), Some(_)) => {}
-            (Some(_), None) => return Err(no_such_key()),
-            (Some(ETagCondition::ETag(etag)), Some(version)) if etag.value() == version.etag => {}
-            _ => return Err(failed()),
-        }
-        match (&self.absent, current) {
-            (Some(ETagCondition::Any), Some(_)) => Err(failed()),
-            (Some(ETagCondition::ETag(_)), _) => Err(refused(
-                501,
-                "NotImplemented",
-                "A header you provided implies functionality that is not implemented",
-            )),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The headers that an object keeps.
-pub(super) fn kept(headers: &HeaderMap) -> BTreeMap<String, String> {
-    let mut kept = BTreeMap::new();
-    for (name, value) in headers {
-        let name = name.as_str();
-        if KEPT.contains(&name) || name.starts_with("x-amz-meta-") {
-            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-            // How the upload was framed is no property of the object.
-            let value =
-                if name == "content-encoding" { value.replace("aws-chunked", "") } else { value };
-            let value = value.trim_matches([',', ' ']).to_owned();
-            if !value.is_empty() {
-                kept.insert(name.to_owned(), value);
-            }
-        }
-    }
-    kept
+/// Takes the versions with an id out of the list; the names of their bytes come back.
+fn take(versions: &mut Vec<Version>, id: &str) -> Vec<String> {
+    let data = versions.iter().filter(|version| version.id == id);
+    let data = data.map(|version| version.data.clone()).collect();
+    versions.retain(|version| version.id != id);
+    data
 }
 
 fn metadata(version: &Version) -> Option<Metadata> {
@@ -442,16 +370,6 @@ fn metadata(version: &Version) -> Option<Metadata> {
     });
     let user: Metadata = user.collect();
     (!user.is_empty()).then_some(user)
-}
-
-/// How an object is encrypted: as asked, or as the bucket has it.
-pub(super) fn encryption(headers: &HeaderMap, bucket: &Bucket) -> (String, Option<String>) {
-    let text =
-        |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    match text("x-amz-server-side-encryption") {
-        Some(algorithm) => (algorithm, text("x-amz-server-side-encryption-aws-kms-key-id")),
-        None => (bucket.settings.encryption.clone(), bucket.settings.kms_key.clone()),
-    }
 }
 
 fn with_header(mut error: S3Error, name: &'static str, value: &'static str) -> S3Error {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
-use crate::id;
+use crate::{id, json};
 
-/// Who may do what: one grant of an ACL.
+/// A grant of an ACL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Grant {
     /// A canonical user's id, or a group's URI.
@@ -23,7 +23,33 @@ pub(crate) struct Grant {
     pub(crate) permission: String,
 }
 
-/// What is known about a bucket besides its objects.
+/// The encryption of an object, or of a bucket's new ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Encryption {
+    /// `AES256`, `aws:kms` or `aws:kms:dsse`.
+    pub(crate) algorithm: String,
+    pub(crate) kms_key: Option<String>,
+}
+
+impl Encryption {
+    /// The encryption of S3's own keys.
+    pub(crate) fn aes256() -> Self {
+        Self { algorithm: "AES256".to_owned(), kms_key: None }
+    }
+
+    pub(crate) fn is_kms(&self) -> bool {
+        self.algorithm.starts_with("aws:kms")
+    }
+
+    fn from_json(value: &Value) -> Self {
+        Self {
+            algorithm: json::text(&value["encryption"]),
+            kms_key: json::option(&value["kms_key"]),
+        }
+    }
+}
+
+/// The settings of a bucket.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) region: String,
@@ -31,8 +57,7 @@ pub(crate) struct Settings {
     /// `None` for a bucket from before 2018: no ownership controls, ACLs on.
     pub(crate) ownership: Option<String>,
     pub(crate) grants: Vec<Grant>,
-    pub(crate) encryption: String,
-    pub(crate) kms_key: Option<String>,
+    pub(crate) encryption: Encryption,
     pub(crate) versioning: Option<String>,
     /// Block public access: block ACLs, ignore ACLs, block policy, restrict buckets.
     pub(crate) block: Option<[bool; 4]>,
@@ -53,8 +78,7 @@ pub(crate) struct Version {
     /// The algorithm in lower case, and its value in base64.
     pub(crate) checksums: BTreeMap<String, String>,
     pub(crate) grants: Vec<Grant>,
-    pub(crate) encryption: String,
-    pub(crate) kms_key: Option<String>,
+    pub(crate) encryption: Encryption,
 }
 
 /// A bucket: its settings, and for each key its versions, the newest last.
@@ -70,7 +94,7 @@ impl Bucket {
         self.objects.get(key).and_then(|versions| versions.last()).filter(|version| !version.marker)
     }
 
-    /// Whether ACLs are off.
+    /// Tells if ACLs are off.
     pub(crate) fn enforced(&self) -> bool {
         self.settings.ownership.as_deref() == Some("BucketOwnerEnforced")
     }
@@ -97,11 +121,11 @@ impl Storage {
             if !settings.exists() {
                 continue;
             }
-            let settings = read_json(&settings)?;
+            let settings = json::read(&settings)?;
             let mut bucket =
                 Bucket { settings: Settings::from_json(&settings), objects: BTreeMap::new() };
             for object in fs::read_dir(entry.path().join("objects"))? {
-                let object = match read_json(&object?.path()) {
+                let object = match json::read(&object?.path()) {
                     // Removed by a server that runs meanwhile.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                     object => object?,
@@ -112,7 +136,7 @@ impl Storage {
                     .flatten()
                     .map(Version::from_json)
                     .collect();
-                bucket.objects.insert(text(&object["key"]), versions);
+                bucket.objects.insert(json::text(&object["key"]), versions);
             }
             buckets.insert(entry.file_name().to_string_lossy().into_owned(), bucket);
         }
@@ -156,7 +180,7 @@ impl Storage {
         File::open(self.data(&version.data))
     }
 
-    /// Where the bytes called `name` are.
+    /// The file of the bytes called `name`.
     pub(crate) fn data(&self, name: &str) -> PathBuf {
         self.root.join("data").join(name)
     }
@@ -172,7 +196,7 @@ impl Storage {
     /// Writes a bucket's settings.
     pub(crate) fn save_bucket(&self, name: &str, settings: &Settings) -> io::Result<()> {
         fs::create_dir_all(self.bucket(name).join("objects"))?;
-        write_json(&self.bucket(name).join("bucket.json"), &settings.to_json())
+        json::write(&self.bucket(name).join("bucket.json"), &settings.to_json())
     }
 
     /// Removes an empty bucket.
@@ -193,7 +217,7 @@ impl Storage {
             return fs::remove_file(path);
         }
         let versions: Vec<Value> = versions.iter().map(Version::to_json).collect();
-        write_json(&path, &json!({ "key": key, "versions": versions }))
+        json::write(&path, &json!({ "key": key, "versions": versions }))
     }
 
     fn bucket(&self, name: &str) -> PathBuf {
@@ -201,45 +225,9 @@ impl Storage {
     }
 }
 
-/// Reads a JSON file.
-pub(crate) fn read_json(path: &Path) -> io::Result<Value> {
-    let explain =
-        |error: io::Error| io::Error::new(error.kind(), format!("`{}`: {error}", path.display()));
-    serde_json::from_slice(&fs::read(path).map_err(explain)?).map_err(|error| explain(error.into()))
-}
-
-/// Writes a JSON file beside its place and renames it.
-pub(crate) fn write_json(path: &Path, value: &Value) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    // Beside `objects`, not in it: a server that starts later reads everything there.
-    let beside = if directory.ends_with("objects") {
-        directory.parent().unwrap_or(directory)
-    } else {
-        directory
-    };
-    let mut file = NamedTempFile::new_in(beside)?;
-    file.write_all(value.to_string().as_bytes())?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
-}
-
-/// A JSON string; anything else is the empty one.
-pub(crate) fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
-/// A JSON object of strings.
-pub(crate) fn table(value: &Value) -> BTreeMap<String, String> {
-    value
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, value)| (name.clone(), text(value)))
-        .collect()
-}
-
 fn grants_from(value: &Value) -> Vec<Grant> {
-    let grant = |value: &Value| Grant { grantee: text(&value[0]), permission: text(&value[1]) };
+    let grant =
+        |value: &Value| Grant { grantee: json::text(&value[0]), permission: json::text(&value[1]) };
     value.as_array().into_iter().flatten().map(grant).collect()
 }
 
@@ -247,15 +235,11 @@ fn grants_to(grants: &[Grant]) -> Value {
     grants.iter().map(|grant| json!([grant.grantee, grant.permission])).collect()
 }
 
-fn option(value: &Value) -> Option<String> {
-    value.as_str().map(str::to_owned)
-}
-
 impl Settings {
     fn to_json(&self) -> Value {
         json!({
             "region": self.region, "created": self.created, "ownership": self.ownership,
-            "grants": grants_to(&self.grants), "encryption": self.encryption, "kms_key": self.kms_key,
+            "grants": grants_to(&self.grants), "encryption": self.encryption.algorithm, "kms_key": self.encryption.kms_key,
             "versioning": self.versioning, "block": self.block,
         })
     }
@@ -266,13 +250,12 @@ impl Settings {
             [flag(0), flag(1), flag(2), flag(3)]
         });
         Self {
-            region: text(&value["region"]),
+            region: json::text(&value["region"]),
             created: value["created"].as_u64().unwrap_or_default(),
-            ownership: option(&value["ownership"]),
+            ownership: json::option(&value["ownership"]),
             grants: grants_from(&value["grants"]),
-            encryption: text(&value["encryption"]),
-            kms_key: option(&value["kms_key"]),
-            versioning: option(&value["versioning"]),
+            encryption: Encryption::from_json(value),
+            versioning: json::option(&value["versioning"]),
             block,
         }
     }
@@ -283,23 +266,22 @@ impl Version {
         json!({
             "id": self.id, "marker": self.marker, "data": self.data, "size": self.size, "etag": self.etag,
             "modified": self.modified, "headers": self.headers, "checksums": self.checksums,
-            "grants": grants_to(&self.grants), "encryption": self.encryption, "kms_key": self.kms_key,
+            "grants": grants_to(&self.grants), "encryption": self.encryption.algorithm, "kms_key": self.encryption.kms_key,
         })
     }
 
     fn from_json(value: &Value) -> Self {
         Self {
-            id: text(&value["id"]),
+            id: json::text(&value["id"]),
             marker: value["marker"].as_bool().unwrap_or_default(),
-            data: text(&value["data"]),
+            data: json::text(&value["data"]),
             size: value["size"].as_u64().unwrap_or_default(),
-            etag: text(&value["etag"]),
+            etag: json::text(&value["etag"]),
             modified: value["modified"].as_u64().unwrap_or_default(),
-            headers: table(&value["headers"]),
-            checksums: table(&value["checksums"]),
+            headers: json::table(&value["headers"]),
+            checksums: json::table(&value["checksums"]),
             grants: grants_from(&value["grants"]),
-            encryption: text(&value["encryption"]),
-            kms_key: option(&value["kms_key"]),
+            encryption: Encryption::from_json(value),
         }
     }
 }

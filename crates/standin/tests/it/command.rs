@@ -10,7 +10,7 @@ fn start(arguments: &[&str]) -> Child {
 }
 
 #[test]
-fn the_command_serves_until_it_is_told_to_end() {
+fn the_command_serves_until_a_signal() {
     let directory = tempfile::tempdir().unwrap();
     let state = directory.path().join("it's");
     let mut child = start(&["serve", "--directory", state.to_str().unwrap(), "--print-env"]);
