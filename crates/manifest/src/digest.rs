@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use sha1::{Digest as _, Sha1};
+
 use crate::hex::{self, HexError};
 
 /// A SHA-1 digest: 20 bytes, shown as 40 lower-case hexadecimal digits and read from digits in any case.
@@ -16,6 +18,13 @@ impl Sha1Digest {
     /// The digest with these bytes.
     pub fn new(bytes: [u8; 20]) -> Self {
         Self(bytes)
+    }
+
+    /// Computes the digest of runs of bytes, one after the other.
+    pub(crate) fn of<'a>(runs: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut sha1 = Sha1::new();
+        runs.for_each(|run| sha1.update(run));
+        Self(sha1.finalize().into())
     }
 
     /// Its 20 bytes.

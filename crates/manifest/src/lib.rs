@@ -68,6 +68,9 @@ mod hex;
 mod name;
 
 // Reading it and writing it.
+mod limits;
+mod signature;
+
 mod manifest;
 mod parse;
 mod write;
@@ -89,9 +92,11 @@ pub use key::{
     Fingerprint, KeyError, MAX_KEY_BITS, MIN_KEY_BITS, Passphrase, PrivateKey, PublicKey,
     self_signed_certificate,
 };
-pub use manifest::{Manifest, Signature, SignatureCheck};
+pub use limits::MAX_SIZE;
+pub use manifest::Manifest;
 pub use name::{MAX_NAME, NameError, check_name};
 pub use open::{OpenedAs, open};
-pub use parse::{MAX_SIZE, ParseError};
+pub use parse::ParseError;
 pub use rsa::rand_core;
+pub use signature::{Signature, SignatureCheck};
 pub use write::{WriteError, check_draft, write};

@@ -1,42 +1,9 @@
 //! A manifest as it was read: the exact text, what in it is signed, and what it says.
 
-use std::fmt;
 use std::ops::Range;
 
-use sha1::{Digest as _, Sha1};
-
 use crate::parse::{self, ParseError};
-use crate::{Contents, PublicKey, Sha1Digest, Version, hex};
-
-/// The `signature` of a manifest.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Signature {
-    /// There is none: the text is `UNSIGNED`, or empty, or the element is not there. EC2 refuses the last two.
-    Unsigned,
-    /// RSA PKCS#1 v1.5 with SHA-1, as many bytes as the key of the signer has.
-    Rsa(Vec<u8>),
-}
-
-impl fmt::Debug for Signature {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unsigned => f.write_str("Unsigned"),
-            Self::Rsa(bytes) => write!(f, "Rsa({})", hex::encode(bytes)),
-        }
-    }
-}
-
-/// What came of checking a signature. None of these is an error: the caller knows whether it needs one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum SignatureCheck {
-    /// The holder of the key signed these bytes.
-    Valid,
-    /// Nobody signed them.
-    Unsigned,
-    /// They were changed after they were signed, or signed with another key.
-    Mismatch,
-}
+use crate::{Contents, PublicKey, Sha1Digest, Signature, SignatureCheck, Version};
 
 /// A manifest that was read.
 ///
@@ -101,16 +68,10 @@ impl Manifest {
     /// Checks that the holder of `key` signed this manifest (`docs/format.md`, "Signature").
     pub fn check_signature(&self, key: &PublicKey) -> SignatureCheck {
         let Signature::Rsa(signature) = &self.signature else { return SignatureCheck::Unsigned };
-        match key.verify(&digest(self.signed()), signature) {
-            true => SignatureCheck::Valid,
-            false => SignatureCheck::Mismatch,
+        if key.verify(&Sha1Digest::of(self.signed()), signature) {
+            SignatureCheck::Valid
+        } else {
+            SignatureCheck::Mismatch
         }
     }
-}
-
-/// The SHA-1 of runs of bytes, one after the other.
-pub(crate) fn digest<'a>(runs: impl Iterator<Item = &'a [u8]>) -> Sha1Digest {
-    let mut sha1 = Sha1::new();
-    runs.for_each(|run| sha1.update(run));
-    Sha1Digest::new(sha1.finalize().into())
 }

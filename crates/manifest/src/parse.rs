@@ -8,6 +8,7 @@
 mod collect;
 mod element;
 mod error;
+mod text;
 
 use std::ops::Range;
 
@@ -16,17 +17,11 @@ use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
 
 use self::collect::Found;
-pub(crate) use self::collect::{MAX_BYTES, UNSIGNED};
 use self::element::{Element, Holds};
 pub use self::error::ParseError;
+use self::text::{is_space, shown};
+use crate::limits::{MAX_ATTRIBUTES, MAX_DEPTH, MAX_SIZE};
 use crate::{Contents, Signature, Version};
-
-/// The most bytes that a manifest may have: one for 1 TiB, a hundred times what EC2 takes, has 16 MB.
-pub const MAX_SIZE: usize = 16 << 20;
-/// The most elements within each other; the format has five.
-const MAX_DEPTH: usize = 16;
-/// The most attributes of an element; the format has one.
-const MAX_ATTRIBUTES: usize = 16;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -224,9 +219,10 @@ impl<'a> Walk<'a> {
         for signed in [Element::MachineConfiguration, Element::Image] {
             if name.local_name().as_ref() == signed.path() && element != signed {
                 let element = signed.path();
-                return Err(match self.found.seen(signed) {
-                    true => ParseError::Repeated { element, offset },
-                    false => ParseError::Misplaced { element, offset },
+                return Err(if self.found.seen(signed) {
+                    ParseError::Repeated { element, offset }
+                } else {
+                    ParseError::Misplaced { element, offset }
                 });
             }
         }
@@ -276,32 +272,12 @@ impl<'a> Walk<'a> {
 /// Numbers are accepted because euca2ools, which declares its manifests to be ASCII, writes everything else with
 /// them.
 fn referred(reference: &BytesRef<'_>, offset: usize) -> Result<char, ParseError> {
-    let character = match reference.is_char_ref() {
-        true => reference.resolve_char_ref().ok().flatten(),
-        false => resolve_xml_entity(reference).and_then(|text| text.chars().next()),
+    let character = if reference.is_char_ref() {
+        reference.resolve_char_ref().ok().flatten()
+    } else {
+        resolve_xml_entity(reference).and_then(|text| text.chars().next())
     };
     character
         .filter(|c| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}'))
         .ok_or_else(|| ParseError::Reference { offset, name: shown(reference) })
-}
-
-/// White space, as XML has it.
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
-}
-
-/// What a message may show of a document: its start, with nothing in it that a terminal would act on.
-fn shown(text: &str) -> String {
-    const LONGEST: usize = 100;
-    let mut shown = String::new();
-    for c in text.chars().take(LONGEST) {
-        match c {
-            '\'' | '"' | '\\' => shown.push(c),
-            c => shown.extend(c.escape_debug()),
-        }
-    }
-    if text.chars().nth(LONGEST).is_some() {
-        shown.push('…');
-    }
-    shown
 }

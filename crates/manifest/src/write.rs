@@ -8,10 +8,10 @@ use std::collections::HashSet;
 use quick_xml::escape::escape;
 use rsa::rand_core::TryCryptoRng;
 
-use crate::manifest::digest;
+use crate::limits::{MAX_BYTES, MAX_SIZE};
 use crate::name::{NameError, check_name};
-use crate::parse::{MAX_BYTES, MAX_SIZE, UNSIGNED};
-use crate::{AccountError, AccountId, Contents, ImageType, KeyError, PrivateKey, hex};
+use crate::signature::UNSIGNED;
+use crate::{AccountError, AccountId, Contents, ImageType, KeyError, PrivateKey, Sha1Digest, hex};
 
 /// Why a manifest cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,7 +99,7 @@ pub fn write<R: TryCryptoRng + ?Sized>(
     image(&mut xml, contents, &account);
     let signature = match key {
         Some(key) => {
-            let digest = digest(std::iter::once(&xml.0.as_bytes()[signed..]));
+            let digest = Sha1Digest::of(std::iter::once(&xml.0.as_bytes()[signed..]));
             hex::encode(&key.sign(&digest, rng).map_err(WriteError::Key)?)
         }
         None => UNSIGNED.to_owned(),

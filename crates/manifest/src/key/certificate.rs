@@ -18,7 +18,7 @@ use x509_cert::serial_number::SerialNumber;
 use x509_cert::spki::{ObjectIdentifier, SubjectPublicKeyInfo, SubjectPublicKeyInfoRef};
 use x509_cert::time::{Time, Validity};
 
-use super::private::failure;
+use super::error::failure;
 use super::{KeyError, PrivateKey, pem};
 
 /// `id-at-commonName`, and the most characters of one (RFC 5280, appendix A.1).

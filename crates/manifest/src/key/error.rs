@@ -1,6 +1,6 @@
 //! What can be wrong with a key.
 
-use super::{MAX_KEY_BITS, MIN_KEY_BITS};
+use super::bits::{MAX_KEY_BITS, MIN_KEY_BITS};
 
 /// What is wrong with a key, a certificate, or what was to be done with one.
 ///
@@ -99,4 +99,12 @@ pub enum KeyError {
     /// The manifest has no secrets for its user, and EC2's were not encrypted for this key.
     #[error("the bundle was made without a user's key: only EC2 can open it")]
     NoUserKey,
+}
+
+/// An error of the RSA crate; `what` is what was being done.
+pub(super) fn failure(error: &rsa::Error, what: &'static str) -> KeyError {
+    match error {
+        rsa::Error::Rng => KeyError::Random,
+        _ => KeyError::Operation(what),
+    }
 }

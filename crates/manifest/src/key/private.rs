@@ -13,43 +13,12 @@ use rsa::traits::PublicKeyParts as _;
 use sha1::Sha1;
 use zeroize::Zeroizing;
 
+use super::bits::{MAX_KEY_BITS, MIN_KEY_BITS};
 use super::container::{self, Item};
-use super::{KeyError, MAX_KEY_BITS, MIN_KEY_BITS, PublicKey, check_bits, pem};
+use super::error::failure;
+use super::public::check_bits;
+use super::{KeyError, Passphrase, PublicKey, pem};
 use crate::{Sha1Digest, hex};
-
-/// The passphrase of an encrypted private key: zeroed when dropped, and `Debug` prints nothing of it.
-#[derive(Clone)]
-pub struct Passphrase(Zeroizing<Vec<u8>>);
-
-impl Passphrase {
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl From<String> for Passphrase {
-    fn from(text: String) -> Self {
-        Self(Zeroizing::new(text.into_bytes()))
-    }
-}
-
-impl From<Vec<u8>> for Passphrase {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
-    }
-}
-
-impl From<&str> for Passphrase {
-    fn from(text: &str) -> Self {
-        Self(Zeroizing::new(text.as_bytes().to_vec()))
-    }
-}
-
-impl fmt::Debug for Passphrase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Passphrase(..)")
-    }
-}
 
 /// An RSA private key of 1,024 to 8,192 bits.
 ///
@@ -245,13 +214,5 @@ fn wrong_if_damaged(error: KeyError) -> KeyError {
     match error {
         KeyError::Damaged(_) => KeyError::PassphraseWrong,
         error => error,
-    }
-}
-
-/// An error of the RSA crate; `what` is what was being done.
-pub(super) fn failure(error: &rsa::Error, what: &'static str) -> KeyError {
-    match error {
-        rsa::Error::Rng => KeyError::Random,
-        _ => KeyError::Operation(what),
     }
 }

@@ -12,9 +12,10 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use x509_cert::certificate::{CertificateInner, Raw};
 
+use super::KeyError;
+use super::bits::{MAX_KEY_BITS, MIN_KEY_BITS};
 use super::container::{self, Item};
-use super::private::failure;
-use super::{KeyError, check_bits};
+use super::error::failure;
 use crate::{Sha1Digest, hex};
 
 /// The SHA-256 of a public key, in DER as a certificate holds it (SubjectPublicKeyInfo): what tells keys apart.
@@ -149,5 +150,18 @@ impl Eq for PublicKey {}
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PublicKey({} bits, {})", self.bits(), self.fingerprint)
+    }
+}
+
+/// Refuses a modulus (big-endian, without its sign byte) that is not within the limits.
+pub(super) fn check_bits(modulus: &[u8]) -> Result<(), KeyError> {
+    let bits = modulus
+        .iter()
+        .position(|&byte| byte != 0)
+        .map_or(0, |zeros| (modulus.len() - zeros) * 8 - modulus[zeros].leading_zeros() as usize);
+    match bits {
+        ..MIN_KEY_BITS => Err(KeyError::TooSmall { bits }),
+        MIN_KEY_BITS..=MAX_KEY_BITS => Ok(()),
+        _ => Err(KeyError::TooLarge { bits }),
     }
 }

@@ -3,18 +3,15 @@
 use std::collections::HashSet;
 
 use super::element::{Element, Holds};
-use super::{ParseError, is_space, shown};
+use super::error::ParseError;
+use super::text::{is_space, shown};
 use crate::hex;
+use crate::limits::MAX_BYTES;
 use crate::name::check_name;
+use crate::signature::UNSIGNED;
 use crate::{
     BlockDeviceMapping, Bundler, Contents, ImageType, Part, Sha1Digest, Signature, Version,
 };
-
-/// The largest number of bytes that a file has: an `off_t`.
-pub(crate) const MAX_BYTES: u64 = i64::MAX as u64;
-
-/// What the signature of an unsigned manifest is.
-pub(crate) const UNSIGNED: &str = "UNSIGNED";
 
 const ELEMENTS: usize = Element::Unknown as usize + 1;
 

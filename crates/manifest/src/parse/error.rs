@@ -1,9 +1,8 @@
 //! Why a document is refused.
 
 use crate::HexError;
+use crate::limits::{MAX_ATTRIBUTES, MAX_DEPTH, MAX_SIZE};
 use crate::name::NameError;
-
-use super::{MAX_ATTRIBUTES, MAX_DEPTH, MAX_SIZE};
 
 /// Why a document is not a manifest that can be trusted to mean one thing.
 ///
