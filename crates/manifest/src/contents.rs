@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::Sha1Digest;
+use crate::{Advice, Sha1Digest};
 
 /// The version of a manifest's format, its `version` element (`docs/format.md`, "The manifest").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -197,13 +197,19 @@ impl AccountId {
 #[non_exhaustive]
 pub enum AccountError {
     /// It looks like the id of an access key, which many take for it.
-    #[error(
-        "an account id is 12 digits; this looks like an access key id\nhint: `aws sts get-caller-identity` prints the account id"
-    )]
+    #[error("an account id is 12 digits; this looks like an access key id")]
     AccessKey,
     /// Something that is not 12 digits.
     #[error("an account id is 12 digits, with or without hyphens")]
     NotTwelveDigits,
+}
+
+impl AccountError {
+    /// Returns what the user can do about it, if there is something to do.
+    pub fn advice(&self) -> Option<Advice> {
+        let sentence = "`aws sts get-caller-identity` prints the account id";
+        matches!(self, Self::AccessKey).then(|| Advice::say(sentence))
+    }
 }
 
 impl FromStr for AccountId {

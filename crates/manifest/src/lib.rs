@@ -61,6 +61,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+// The advice that errors carry.
+mod advice;
+
 // What a manifest says.
 mod contents;
 mod digest;
@@ -81,6 +84,7 @@ mod ec2;
 mod key;
 mod open;
 
+pub use advice::Advice;
 pub use cipher::{CipherIv, CipherKey};
 pub use contents::{
     AccountError, AccountId, BlockDeviceMapping, Bundler, Contents, ImageType, Part, Version,

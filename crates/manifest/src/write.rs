@@ -11,7 +11,9 @@ use rsa::rand_core::TryCryptoRng;
 use crate::limits::{MAX_BYTES, MAX_SIZE};
 use crate::name::{NameError, check_name};
 use crate::signature::UNSIGNED;
-use crate::{AccountError, AccountId, Contents, ImageType, KeyError, PrivateKey, Sha1Digest, hex};
+use crate::{
+    AccountError, AccountId, Advice, Contents, ImageType, KeyError, PrivateKey, Sha1Digest, hex,
+};
 
 /// Why a manifest cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,13 +63,23 @@ pub enum WriteError {
     )]
     HalfForUser,
     /// More bytes than a manifest may have.
-    #[error(
-        "the manifest would have {0} bytes, at most {MAX_SIZE} are read\nhint: larger parts make fewer of them"
-    )]
+    #[error("the manifest would have {0} bytes, at most {MAX_SIZE} are read")]
     TooLarge(usize),
     /// It cannot be signed.
     #[error("the manifest cannot be signed")]
     Key(#[source] KeyError),
+}
+
+impl WriteError {
+    /// Returns what the user can do about it, if there is something to do.
+    pub fn advice(&self) -> Option<Advice> {
+        match self {
+            Self::Account(source) => source.advice(),
+            Self::Key(source) => source.advice(),
+            Self::TooLarge(_) => Some(Advice::say("use larger parts, so that there are fewer")),
+            _ => None,
+        }
+    }
 }
 
 /// Writes a manifest of version 2007-10-10 and signs it with `key`; without a key it says `UNSIGNED`, which EC2
