@@ -1,4 +1,4 @@
-//! What to do about an error, as a value.
+//! Advice about errors, as values.
 
 use std::borrow::Cow;
 

@@ -9,13 +9,13 @@ use crate::hex::{self, HexError};
 
 /// A SHA-1 digest: 20 bytes, shown as 40 lower-case hexadecimal digits and read from digits in any case.
 ///
-/// It is compared as bytes: tools that compared the text, or dropped a leading zero, failed one image in sixteen
-/// (`docs/format.md`, "What a reader must not trust").
+/// Digests are compared as bytes: tools that compared the text, or dropped a leading zero, failed on one image in
+/// sixteen ([format](crate::format#what-a-reader-must-not-trust)).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sha1Digest([u8; 20]);
 
 impl Sha1Digest {
-    /// The digest with these bytes.
+    /// Makes the digest with these bytes.
     pub fn new(bytes: [u8; 20]) -> Self {
         Self(bytes)
     }
@@ -27,7 +27,7 @@ impl Sha1Digest {
         Self(sha1.finalize().into())
     }
 
-    /// Its 20 bytes.
+    /// Returns the 20 bytes.
     pub fn bytes(&self) -> &[u8; 20] {
         &self.0
     }

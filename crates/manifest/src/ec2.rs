@@ -6,6 +6,7 @@ use crate::{Advice, PublicKey};
 ///
 /// They were distributed in certificates that have long expired; the keys are still in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Ec2Key {
     /// The key of every commercial region.
     Commercial,
@@ -45,7 +46,7 @@ impl RegionError {
 }
 
 impl Ec2Key {
-    /// All the built-in keys.
+    /// The built-in keys.
     pub const ALL: [Self; 3] = [Self::Commercial, Self::GovCloud, Self::China];
 
     /// Returns the key that EC2 has in a region.

@@ -1,4 +1,4 @@
-//! RSA keys: the user's and EC2's, in the files that people have.
+//! RSA keys: the user's and EC2's, in all forms of key files that are in use.
 
 mod bits;
 mod certificate;

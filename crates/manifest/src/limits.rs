@@ -1,9 +1,9 @@
 //! The limits of a manifest: more than these is refused.
 
-/// The most bytes that a manifest may have: one for 1 TiB, a hundred times what EC2 takes, has 16 MB.
+/// The most bytes of a manifest. One for 1 TiB, a hundred times what EC2 accepts, has 16 MB.
 pub const MAX_SIZE: usize = 16 << 20;
 
-/// The largest number of bytes that a file has: an `off_t`.
+/// The most bytes of a file: the largest `off_t`.
 pub(crate) const MAX_BYTES: u64 = i64::MAX as u64;
 
 /// The most elements within each other; the format has five.

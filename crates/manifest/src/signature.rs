@@ -10,7 +10,7 @@ pub(crate) const UNSIGNED: &str = "UNSIGNED";
 /// The `signature` of a manifest.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Signature {
-    /// There is none: the text is `UNSIGNED`, or empty, or the element is not there. EC2 refuses the last two.
+    /// Nobody signed: the text is `UNSIGNED` or empty, or the element is missing. EC2 refuses the last two.
     Unsigned,
     /// RSA PKCS#1 v1.5 with SHA-1, as many bytes as the key of the signer has.
     Rsa(Vec<u8>),
@@ -25,7 +25,7 @@ impl fmt::Debug for Signature {
     }
 }
 
-/// What came of checking a signature. None of these is an error: the caller knows whether it needs one.
+/// The outcome of checking a signature. None is an error: the caller decides whether a signature is required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum SignatureCheck {
@@ -33,6 +33,6 @@ pub enum SignatureCheck {
     Valid,
     /// Nobody signed them.
     Unsigned,
-    /// They were changed after they were signed, or signed with another key.
+    /// The bytes were changed after they were signed, or were signed with another key.
     Mismatch,
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// The passphrase of an encrypted private key: zeroed when dropped, and `Debug` prints nothing of it.
+/// The passphrase of an encrypted private key. It is zeroed when dropped, and `Debug` prints nothing of it.
 #[derive(Clone)]
 pub struct Passphrase(Zeroizing<Vec<u8>>);
 

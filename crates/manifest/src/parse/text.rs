@@ -1,11 +1,11 @@
 //! Text of a document: its white space, and the form in which messages show it.
 
-/// White space, as XML has it.
+/// Says whether a byte is white space of XML.
 pub(super) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// What a message may show of a document: its start, with nothing in it that a terminal would act on.
+/// Makes text of a document fit for a message: its start, without characters that control a terminal.
 pub(super) fn shown(text: &str) -> String {
     const LONGEST: usize = 100;
     let mut shown = String::new();
