@@ -107,9 +107,8 @@ impl DirectorySink {
             Ok(()) => Ok(path),
             Err(error) if self.overwrite => {
                 let kept = self.staging.keep();
-                let message =
-                    format!("{error}; the rest of the new bundle is in `{}`", kept.display());
-                Err(io::Error::new(error.kind(), message))
+                let kept = kept.display();
+                Err(failed(format!("moving the new bundle, whose rest is in `{kept}`"), error))
             }
             Err(error) => {
                 for path in moved {
@@ -171,9 +170,21 @@ impl DirectorySink {
     }
 }
 
+/// An error with the file or directory that it is about, and the error below it.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+struct Failed {
+    what: String,
+    source: io::Error,
+}
+
+fn failed(what: String, source: io::Error) -> io::Error {
+    io::Error::new(source.kind(), Failed { what, source })
+}
+
 /// Adds a path to an error.
 fn at(path: &Path, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("`{}`: {error}", path.display()))
+    failed(format!("`{}`", path.display()), error)
 }
 
 impl PartSink for DirectorySink {
