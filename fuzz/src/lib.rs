@@ -7,7 +7,7 @@ use aes::Aes128;
 use aes::cipher::{Array, BlockModeEncrypt, KeyIvInit};
 use baler_bundle::{Error, PartSource, Salvage, UnpackOptions, salvage, unpack};
 use baler_image::{Extent, ImageSink};
-use baler_manifest::{Bundler, CipherIv, CipherKey, Contents, ImageType, Part, Sha1Digest};
+use baler_manifest::{Bundler, CipherIv, CipherKey, Contents, Part, Sha1Digest};
 use sha1::{Digest as _, Sha1};
 
 /// Odd, so that parts end in the middle of a block of the cipher.
@@ -37,31 +37,15 @@ impl Bundle {
         cbc::Encryptor::<Aes128>::new(key.bytes().into(), iv.bytes().into()).encrypt_blocks(blocks);
         let mut parts: Vec<Vec<u8>> = stream.chunks(PART).map(<[u8]>::to_vec).collect();
         parts.resize(parts.len().max(1), Vec::new());
-        let contents = Contents {
-            bundler: Bundler::default(),
-            architecture: "x86_64".into(),
-            mappings: Vec::new(),
-            kernel_id: None,
-            ramdisk_id: None,
-            product_codes: Vec::new(),
-            name: "fuzz".into(),
-            account: "123456789012".into(),
-            image_type: ImageType::Machine,
-            kernel_name: None,
-            ancestry: Vec::new(),
-            digest: sha1(archive),
-            size,
-            bundled_size: stream.len() as u64,
-            ec2_key: Vec::new(),
-            user_key: Vec::new(),
-            ec2_iv: Vec::new(),
-            user_iv: Vec::new(),
-            parts: parts
-                .iter()
-                .enumerate()
-                .map(|(i, part)| Part { filename: i.to_string(), digest: sha1(part) })
-                .collect(),
-        };
+        let account = "123456789012".parse().expect("twelve digits");
+        let mut contents = Contents::draft(Bundler::default(), "fuzz", &account, "x86_64".into());
+        (contents.digest, contents.size) = (sha1(archive), size);
+        contents.bundled_size = stream.len() as u64;
+        contents.parts = parts
+            .iter()
+            .enumerate()
+            .map(|(i, part)| Part { filename: i.to_string(), digest: sha1(part) })
+            .collect();
         Bundle { contents, parts, missing: HashSet::new() }
     }
 
@@ -97,7 +81,7 @@ impl Bundle {
         let (key, iv) = key();
         let mut kept = None;
         let sink = self.sink(&mut kept);
-        let options = UnpackOptions { key: &key, iv: &iv, jobs: 1 };
+        let options = UnpackOptions::new(&key, &iv);
         let result = salvage(&self.contents, &options, self, Box::new(sink), &|_| {});
         assert_eq!(
             result.is_ok(),
@@ -116,13 +100,9 @@ impl Bundle {
         let (key, iv) = key();
         let mut kept = None;
         let sink = self.sink(&mut kept);
-        let result = unpack(
-            &self.contents,
-            &UnpackOptions { key: &key, iv: &iv, jobs },
-            self,
-            Box::new(sink),
-            &|_| {},
-        );
+        let mut options = UnpackOptions::new(&key, &iv);
+        options.jobs = jobs;
+        let result = unpack(&self.contents, &options, self, Box::new(sink), &|_| {});
         assert_eq!(
             result.is_ok(),
             kept.is_some(),

@@ -23,12 +23,12 @@ fn archive(user: &User, manifest: &str, part: &str) -> Vec<u8> {
     let key = fs::read(user.path("key")).expect("the key");
     let key = PrivateKey::from_bytes(&key, || None).expect("a key");
     let opened = baler_manifest::open(manifest.contents(), &key, &mut getrandom::SysRng);
-    let (key, iv, _) = opened.expect("the bundle's key");
+    let opened = opened.expect("the bundle's key");
     let hex = |bytes: &[u8; 16]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let line = format!(
         "openssl aes-128-cbc -d -K {} -iv {} -in '{part}' | gzip -dc",
-        hex(key.bytes()),
-        hex(iv.bytes())
+        hex(opened.key.bytes()),
+        hex(opened.iv.bytes())
     );
     capture(user.command("sh").args(["-c", &line])).exits(0).stdout
 }

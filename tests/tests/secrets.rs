@@ -15,8 +15,8 @@ fn secrets(pem: &str, key: &PrivateKey, manifest: &Manifest) -> Vec<String> {
     secrets
         .extend(lines.flat_map(|line| [line[..16].to_owned(), line[line.len() - 16..].to_owned()]));
     let opened = baler_manifest::open(manifest.contents(), key, &mut getrandom::SysRng);
-    let (cipher, iv, _) = opened.expect("the bundle's key");
-    for bytes in [cipher.bytes(), iv.bytes()] {
+    let opened = opened.expect("the bundle's key");
+    for bytes in [opened.key.bytes(), opened.iv.bytes()] {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         secrets.extend([hex.to_uppercase(), hex, format!("{bytes:?}")]);
     }

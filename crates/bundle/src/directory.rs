@@ -13,15 +13,15 @@ use tempfile::TempDir;
 
 use crate::parts::{MAX_PART_LEN, PartNames, PartSink, PartSource, SealedPart};
 
-/// The file name of the manifest of the bundle of that name.
+/// Returns the file name of the manifest of a bundle: `<name>.manifest.xml`.
 pub fn manifest_filename(name: &str) -> String {
     format!("{name}.manifest.xml")
 }
 
-/// A new bundle on its way into a directory.
+/// A sink that makes a bundle in a directory.
 ///
-/// All of it is written into a hidden directory beside its final place, `.<name>.<random>.partial`, and moved by
-/// [`commit`](DirectorySink::commit), the manifest last. Dropped without, it removes what it wrote.
+/// The files are written into a hidden directory there, `.<name>.<random>.partial`, and moved by
+/// [`commit`](DirectorySink::commit), the manifest last. A drop without commit removes them.
 #[derive(Debug)]
 pub struct DirectorySink {
     directory: PathBuf,
@@ -34,11 +34,12 @@ pub struct DirectorySink {
 }
 
 impl DirectorySink {
-    /// Prepares for the bundle `name` in `directory`.
+    /// Creates the hidden directory for the bundle `name` in `directory`.
     ///
     /// # Errors
-    /// `AlreadyExists` where the directory has files of a bundle of that name, unless they may be overwritten; else
-    /// what creating a directory there says.
+    ///
+    /// Of kind `AlreadyExists` if `directory` holds files of a bundle of that name and `overwrite` is not set; else the
+    /// error of reading `directory` or of creating a directory in it.
     pub fn create(directory: &Path, name: &str, overwrite: bool) -> io::Result<DirectorySink> {
         if !overwrite && let Some(found) = bundle_files(directory, name)?.into_iter().next() {
             let message = format!("`{}` exists", found.display());
@@ -54,15 +55,17 @@ impl DirectorySink {
         Ok(DirectorySink { directory, staging, name, manifest, overwrite, filenames, syncer })
     }
 
-    /// The same with another file name for the manifest than `<name>.manifest.xml`.
+    /// Changes the file name of the manifest from `<name>.manifest.xml` to `filename`.
     pub fn with_manifest(self, filename: &str) -> DirectorySink {
         DirectorySink { manifest: filename.to_owned(), ..self }
     }
 
-    /// Gives the parts the names that they have where the count is known: padded to its width, as the classic tools do.
+    /// Renames the parts to the classic tools' names, in which the index has the width of the greatest one. The names of
+    /// [`pack`](crate::pack) may be wider, because the count was not known.
     ///
     /// # Errors
-    /// Those of renaming. What is renamed by then stays so, and the sink is good for nothing but to be dropped.
+    ///
+    /// Those of renaming. After one, some parts have their new names and some have not: drop the sink.
     pub fn renumber(&mut self, parts: &mut [Part]) -> io::Result<()> {
         let names = PartNames::of_count(&self.name, parts.len());
         for (index, (part, filename)) in parts.iter_mut().zip(&mut self.filenames).enumerate() {
@@ -77,13 +80,15 @@ impl DirectorySink {
         Ok(())
     }
 
-    /// Moves the parts into place, and then the manifest; gives the manifest's path.
+    /// Moves the parts into place, then the manifest; returns the path of the manifest.
     ///
-    /// Of a bundle that is overwritten the manifest goes first: at no time does one stand beside parts that are not its own.
+    /// The manifest of a bundle that is overwritten is removed first, so that a manifest is never beside parts of another
+    /// bundle.
     ///
     /// # Errors
-    /// Where a file could not be moved, what was moved is removed again. Not so once the old bundle has gone: then the
-    /// new one is kept, in part where it was written, and the error says where.
+    ///
+    /// Those of syncing, removing and moving files. The files that were moved are removed again, unless an old bundle was
+    /// overwritten: then the new one is kept, and the error says where the rest of it is.
     pub fn commit(mut self, manifest: &str) -> io::Result<PathBuf> {
         if let Some(syncer) = self.syncer.take() {
             syncer.finish()?;
@@ -102,13 +107,12 @@ impl DirectorySink {
             Ok(()) => Ok(path),
             Err(error) if self.overwrite => {
                 let kept = self.staging.keep();
-                let message =
-                    format!("{error}; the rest of the new bundle is in `{}`", kept.display());
-                Err(io::Error::new(error.kind(), message))
+                let kept = kept.display();
+                Err(failed(format!("moving the new bundle, whose rest is in `{kept}`"), error))
             }
             Err(error) => {
                 for path in moved {
-                    // The first error is the one to tell.
+                    // The first error is reported.
                     let _ = std::fs::remove_file(path);
                 }
                 Err(error)
@@ -116,7 +120,7 @@ impl DirectorySink {
         }
     }
 
-    /// Removes the old manifest; gives the old parts that will not be replaced.
+    /// Removes the old manifest; returns the old parts that will not be replaced.
     fn make_way(&self, manifest: &Path) -> io::Result<Vec<PathBuf>> {
         let old = bundle_files(&self.directory, &self.name)?;
         for path in &old {
@@ -130,7 +134,7 @@ impl DirectorySink {
             }
             _ => sync_directory(&self.directory)?,
         }
-        // Under another name for the manifest it is another bundle that the old files belong to.
+        // If the new manifest has another name than the old one, the old files belong to another bundle.
         let is_own = manifest.ends_with(manifest_filename(&self.name));
         let is_stale = |path: &PathBuf| {
             is_own && path != manifest && !self.filenames.iter().any(|new| path.ends_with(new))
@@ -155,7 +159,7 @@ impl DirectorySink {
             std::fs::rename(from, to)
         } else {
             match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-                // A file system that cannot promise it: the directory was looked through before.
+                // The file system does not support this flag. `create` has checked the directory.
                 Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) if !to.exists() => {
                     std::fs::rename(from, to)
                 }
@@ -166,9 +170,21 @@ impl DirectorySink {
     }
 }
 
-/// The same error, with the path in it.
+/// An error with the file or directory that it is about, and the error below it.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+struct Failed {
+    what: String,
+    source: io::Error,
+}
+
+fn failed(what: String, source: io::Error) -> io::Error {
+    io::Error::new(source.kind(), Failed { what, source })
+}
+
+/// Adds a path to an error.
 fn at(path: &Path, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("`{}`: {error}", path.display()))
+    failed(format!("`{}`", path.display()), error)
 }
 
 impl PartSink for DirectorySink {
@@ -177,7 +193,7 @@ impl PartSink for DirectorySink {
         self.filenames.push(part.filename);
         match self.syncer.take() {
             Some(syncer) if syncer.files.send(file).is_ok() => self.syncer = Some(syncer),
-            // It ends early only if a part could not be made durable.
+            // The thread ends early only if a part could not be synced.
             Some(syncer) => syncer.finish()?,
             None => {}
         }
@@ -185,7 +201,12 @@ impl PartSink for DirectorySink {
     }
 }
 
-/// What runs that were ended hard have left in `directory`: `.<name>.<random>.partial`.
+/// Finds the hidden directories in `directory` that killed runs left behind: `.<name>.<random>.partial`. Files of that
+/// form, which a [`FileSink`](baler_image::FileSink) leaves behind, are found too.
+///
+/// # Errors
+///
+/// Those of reading the directory.
 pub fn leftovers(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let is_left = |name: &str| name.starts_with('.') && name.ends_with(".partial");
     let entries = std::fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
@@ -193,7 +214,11 @@ pub fn leftovers(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(left.map(std::fs::DirEntry::path).collect())
 }
 
-/// The files in `directory` that a bundle of that name would have: its manifest and its parts, of whatever count.
+/// Finds the files in `directory` that have the names of a bundle's files: its manifest and parts of any index, sorted.
+///
+/// # Errors
+///
+/// Those of reading the directory.
 pub fn bundle_files(directory: &Path, name: &str) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory)? {
@@ -206,12 +231,12 @@ pub fn bundle_files(directory: &Path, name: &str) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Whether a file of that name would be the manifest or a part, of whatever index, of the bundle `name`.
+/// Says whether a file name is that of the manifest or of a part, of any index, of the bundle `name`.
 pub fn is_bundle_file(filename: &str, name: &str) -> bool {
     filename == manifest_filename(name) || part_of(filename) == Some(name)
 }
 
-/// The name of the bundle that a file is a part of, if it is called as parts are: `<name>.part.<index>`.
+/// Returns the name of the bundle that a file is a part of, if the file is called `<name>.part.<index>`.
 pub fn part_of(filename: &str) -> Option<&str> {
     let (name, index) = filename.rsplit_once(".part.")?;
     let is_index = !index.is_empty() && index.bytes().all(|c| c.is_ascii_digit());
@@ -228,7 +253,7 @@ fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Makes parts durable while the next ones are made, so that the commit need not wait for all of them.
+/// A thread that syncs parts to the disk while the next ones are made, so that the commit does not wait for all of them.
 #[derive(Debug)]
 struct Syncer {
     files: SyncSender<File>,
@@ -249,14 +274,14 @@ impl Syncer {
     }
 }
 
-/// The parts in a directory.
+/// A source of the parts in a directory.
 #[derive(Clone, Debug)]
 pub struct DirectorySource {
     directory: PathBuf,
 }
 
 impl DirectorySource {
-    /// The parts that lie in `directory`.
+    /// Makes a source of the parts in `directory`.
     pub fn new(directory: impl Into<PathBuf>) -> DirectorySource {
         DirectorySource { directory: directory.into() }
     }
@@ -264,11 +289,14 @@ impl DirectorySource {
 
 impl PartSource for DirectorySource {
     fn get(&self, filename: &str) -> io::Result<Vec<u8>> {
-        // The manifest's reader refuses such names too; this is the place where they would do harm.
+        // The manifest's reader refuses such names too; here they would do harm.
         if Path::new(filename).file_name() != Some(filename.as_ref()) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no bare file name"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the name is not a bare file name",
+            ));
         }
-        // A named pipe must not hold the reader up.
+        // Opening a named pipe must not block.
         let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
         let file = OpenOptions::new()
             .read(true)

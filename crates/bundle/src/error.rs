@@ -2,64 +2,64 @@ use std::io;
 
 use baler_manifest::Sha1Digest;
 
-/// Why a bundle did not become an image.
+/// An error of unpacking a bundle.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A part could not be had.
+    /// A part could not be read.
     #[error("reading part {index} (`{filename}`)")]
     Part {
         /// The part's index in the manifest.
         index: usize,
-        /// Its file name there.
+        /// The part's file name in the manifest.
         filename: String,
-        /// What went wrong.
+        /// The reason.
         #[source]
         source: io::Error,
     },
-    /// A part is not what was signed.
+    /// A part has another digest than was signed.
     #[error("part {index} (`{filename}`): SHA-1 is {actual}, the manifest says {expected}")]
     PartDigest {
         /// The part's index in the manifest.
         index: usize,
-        /// Its file name there.
+        /// The part's file name in the manifest.
         filename: String,
-        /// What the manifest says.
+        /// The digest in the manifest.
         expected: Sha1Digest,
-        /// What was found.
+        /// The digest of the part.
         actual: Sha1Digest,
     },
     /// The parts together are longer or shorter than was signed.
     #[error("the parts have {actual} bytes together, the manifest says {expected}")]
     BundledSize {
-        /// `bundled_size` in the manifest.
+        /// `bundled_size` in the manifest, in bytes.
         expected: u64,
-        /// What was found.
+        /// The sum of the parts' lengths, in bytes.
         actual: u64,
     },
-    /// The ciphertext does not end as AES-128-CBC with PKCS#7 padding does.
+    /// The ciphertext does not end in a whole block of AES-128-CBC with PKCS#7 padding; the fault.
     #[error("decrypting the parts: {0}")]
     Cipher(&'static str),
-    /// The plaintext is no gzip stream, or a damaged one.
+    /// The plaintext is not a gzip stream, or a damaged one.
     #[error("inflating the parts, at byte {at} of the gzip stream: {what}")]
     Gzip {
-        /// How far the stream was understood, in compressed bytes.
+        /// The position up to which the stream was read, in compressed bytes.
         at: u64,
-        /// What is wrong there.
+        /// The fault.
         what: &'static str,
     },
-    /// The archive is no tar archive of one image.
+    /// The archive is not a tar archive of one image; the fault.
     #[error("reading the archive in the parts: {0}")]
     Archive(String),
-    /// All parts are what was signed, but the archive in them is not.
+    /// The archive has another digest than was signed, though every part is right.
     #[error("the image's SHA-1 is {actual}, the manifest says {expected}")]
     ImageDigest {
-        /// What the manifest says.
+        /// The digest in the manifest.
         expected: Sha1Digest,
-        /// What was found.
+        /// The digest of the archive.
         actual: Sha1Digest,
     },
-    /// Nothing of the image can be salvaged: without the begin of its archive nobody knows where data belongs.
+    /// Nothing of the image can be salvaged, because the start of the archive, which says where data belongs, is lost.
     #[error("nothing can be salvaged: what says where the image's data belongs is lost")]
     Nothing(#[source] Box<Error>),
     /// The image could not be written.
@@ -68,7 +68,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the bundle is at fault: it does not hold what its manifest says. Otherwise reading or writing failed.
+    /// Says whether the bundle is at fault, because it differs from its manifest. If not, reading or writing failed.
     pub fn is_mismatch(&self) -> bool {
         match self {
             Error::Part { source, .. } => matches!(

@@ -1,60 +1,62 @@
-//! An image becomes parts.
+//! Packing: an image becomes parts.
 
 use std::io::{self, Write};
 
 use baler_image::Image;
 use baler_manifest::{CipherIv, CipherKey, Part, Sha1Digest};
 
-use crate::Level;
 use crate::parts::{PartNames, PartSink};
 use crate::stage::{
     cipher::Cipher, digest::Digest, gzip, gzip::Gzip, split::Split, tar::Member, tar::Tar,
 };
+use crate::{Event, Level};
 
-/// How a bundle is made; all that its bytes depend on, beside the image, but for `jobs`.
-#[derive(Debug)]
+/// The options of packing. The bytes of a bundle depend on these, except `jobs`, and on the image.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct PackOptions<'a> {
-    /// The bundle's name: the archive member's, and what the parts' names begin with.
+    /// The bundle's name: the name of the archive's member, and the start of the parts' names.
     pub name: &'a str,
-    /// The image's cipher key.
+    /// The cipher key.
     pub key: &'a CipherKey,
-    /// The image's initialisation vector.
+    /// The initialisation vector.
     pub iv: &'a CipherIv,
-    /// How hard to compress.
+    /// The level of compression.
     pub level: Level,
-    /// The time written into the archive, in seconds since 1970.
+    /// The time that is written into the archive, in seconds since 1970.
     pub mtime: u64,
-    /// How many threads compress, at least 1. Each takes up to 6 MiB of memory.
+    /// The number of threads that compress; 0 means 1. Each needs up to 6 MiB of memory.
     pub jobs: usize,
 }
 
-/// What the manifest has to say of the parts that were made.
+impl<'a> PackOptions<'a> {
+    /// Makes options with the default level, the time 0, and one thread. The fields can be assigned afterwards.
+    ///
+    /// `name` must be a bare file name of 1 to [`MAX_NAME_LEN`](crate::MAX_NAME_LEN) bytes
+    /// ([`check_name`](baler_manifest::check_name)).
+    pub fn new(name: &'a str, key: &'a CipherKey, iv: &'a CipherIv) -> PackOptions<'a> {
+        PackOptions { name, key, iv, level: Level::DEFAULT, mtime: 0, jobs: 1 }
+    }
+}
+
+/// The values of the manifest that describe the parts that were made.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Packed {
     /// The SHA-1 of the archive, which the format calls the image's digest.
     pub digest: Sha1Digest,
-    /// The image's length, holes counted.
+    /// The image's length in bytes, holes included.
     pub size: u64,
-    /// The sum of the parts' lengths.
+    /// The sum of the parts' lengths in bytes.
     pub bundled_size: u64,
     /// The parts in their order.
     pub parts: Vec<Part>,
 }
 
-/// What happens while a bundle is made or opened, in bytes since the last event of the kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// So much of the image's data was read or written, or found to be a hole.
-    Image(u64),
-    /// A part of this length was made, or read and checked.
-    Part(u64),
-}
-
-/// How often the image's progress is told, and how much is read at a time.
+/// The bytes that are read at a time, and between two events of the image's progress.
 const STEP: usize = 1 << 20;
 
-/// The greatest length that a bundle of `image` can have, in bytes.
+/// Returns the greatest length that a bundle of `image` can have, in bytes.
 pub fn bundled_size_bound(image: &dyn Image) -> u64 {
     let member = Member { name: "", mtime: 0, len: image.len(), extents: image.extents() };
     gzip::bound(member.archive_len()) + 16
@@ -62,10 +64,12 @@ pub fn bundled_size_bound(image: &dyn Image) -> u64 {
 
 /// Reads `image` once and hands its parts to `sink`, in their order.
 ///
-/// What is in memory at any time is bounded, whatever the image's length. `on_event` is called from several threads.
+/// The memory in use is bounded, whatever the image's length. `on_event` is called from several threads.
 ///
 /// # Errors
-/// Those of the image and of the sink, as they are; `InvalidInput` for a name that does not fit.
+///
+/// Those of the image and of the sink, unchanged. Of kind `InvalidInput` if the name is empty or longer than
+/// [`MAX_NAME_LEN`](crate::MAX_NAME_LEN), or if the image's extents do not fit its length.
 pub fn pack(
     image: &mut dyn Image,
     options: &PackOptions<'_>,
@@ -106,13 +110,18 @@ pub fn pack(
     })
 }
 
-/// How many MiB of an image are compressed to guess at the whole.
+/// The number of MiB of an image that are compressed to estimate the whole.
 const SAMPLES: u64 = 24;
 
-/// About how long the bundle of `image` will be, from a sample of its data.
+/// Estimates the length of the bundle of `image` in bytes, from a sample of its data.
 ///
-/// Reads here and there: the image must be one that can be read from its start again. The guess is 5 % too long
-/// rather than too short.
+/// The sample comes from all over the image, which must allow to be read again from its start afterwards: a
+/// [`StreamImage`](baler_image::StreamImage) does not. 5 % are added, so that the estimate is rather too long than too
+/// short.
+///
+/// # Errors
+///
+/// Those of the image.
 pub fn estimate_bundled_size(image: &mut dyn Image, level: Level) -> io::Result<u64> {
     let bound = bundled_size_bound(image);
     let extents = image.extents().to_vec();
@@ -121,7 +130,7 @@ pub fn estimate_bundled_size(image: &mut dyn Image, level: Level) -> io::Result<
     let mut buffer = vec![0; STEP];
     let (mut taken, mut made) = (0u64, 0u64);
     for sample in 0..SAMPLES {
-        // The sample's place in the data, then in the image.
+        // The position of the sample in the data, then in its extent.
         let mut skip = stored * sample / SAMPLES;
         let Some(extent) = extents.iter().find(|extent| {
             let inside = skip < extent.len;

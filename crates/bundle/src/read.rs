@@ -1,7 +1,7 @@
-//! The way back, stage by stage: parts, gzip stream, archive.
+//! The stages of unpacking: parts, gzip stream, archive.
 //!
-//! Between two stages there is a bounded channel of byte vectors; an error travels the same way, in its place in the
-//! stream, and ends it. A stage that nobody listens to any more ends too.
+//! Between two stages there is a bounded channel of byte vectors. An error takes the same way, in its place in the
+//! stream, and ends it. A stage also ends when its receiver is gone.
 
 pub(crate) mod archive;
 pub(crate) mod inflate;
@@ -9,5 +9,5 @@ pub(crate) mod parts;
 
 use crate::Error;
 
-/// What passes between two stages.
+/// A message from one stage to the next.
 pub(crate) type Piece = Result<Vec<u8>, Error>;

@@ -1,7 +1,7 @@
-//! What a damaged bundle still holds becomes an image with holes.
+//! Salvaging: the rest of a damaged bundle becomes an image with holes.
 //!
-//! The parts are read three times: to see what is there, to find the stream's blocks again behind the damage, and to
-//! write. That is slow and simple, and what is in memory is a part or two.
+//! The parts are read three times: to check them, to find the stream's blocks after the damage, and to write. That is
+//! slow, but simple, and needs the memory of a part or two.
 
 mod front;
 mod place;
@@ -21,49 +21,51 @@ use crate::stage::tar::{self, RECORD};
 use crate::{Error, Event, UnpackOptions};
 
 use front::Front;
-use place::{Lost, Placer, place};
+use place::{ImageData, Lost, Placer, place};
 use scan::{Gap, Partial, REACH, Scan};
 use survey::{Plain, Survey};
 
-/// What could be had of a damaged bundle.
+/// The result of salvaging a damaged bundle.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Salvage {
-    /// Each part that is missing or not what the manifest says.
+    /// An error for each part that is missing or differs from the manifest.
     pub parts: Vec<Error>,
-    /// What else is wrong: the lengths together, the padding, the gzip stream.
+    /// The other faults: of the sum of the lengths, the padding, the gzip stream.
     pub stream: Vec<Error>,
-    /// Whether the archive is the one that the manifest speaks of; `None` if not all of it could be had.
+    /// The check of the archive's digest; `None` if not all of the archive could be read.
     pub image: Option<Result<(), Error>>,
     /// The bytes of the image that should be data and are zeros now: ascending, not touching.
     pub lost: Vec<Range<u64>>,
-    /// The bytes of the image that were written but may be wrong: they come from a part that is not what the manifest
-    /// says, or their place does. Ascending, not touching, and none of them lost.
+    /// The bytes of the image that were written but may be wrong, because they, or the values that placed them, come from
+    /// a part that differs from the manifest: ascending, not touching, none of them lost.
     pub suspect: Vec<Range<u64>>,
 }
 
 impl Salvage {
-    /// Whether the image that was written is, to the last byte, the one that was bundled: its digest says so.
+    /// Says whether the image that was written is the one that was bundled, to the last byte, by its digest.
     pub fn is_whole(&self) -> bool {
         self.lost.is_empty() && matches!(self.image, Some(Ok(())))
     }
 }
 
-/// Writes to `sink` what the bundle that `contents` describes still holds of its image, and commits it.
+/// Writes to `sink` the rest of the image that a damaged bundle still holds, and commits it.
 ///
-/// `contents` is trusted: check the manifest's signature first. What the result does not call lost or suspect is what
-/// was bundled, except where the digest in [`image`](Salvage::image) is wrong though all parts are right: then the
-/// bundle never held what its manifest says.
+/// `contents` is trusted: check the manifest's signature first. Bytes that the result does not report as lost or suspect
+/// are those that were bundled. There is one exception: the digest in [`image`](Salvage::image) is wrong and all parts
+/// are right. Then the bundle never held the image of its manifest.
 ///
-/// In a bundle that Baler made each MiB of the archive can be read without the others (`docs/format.md`, "The gzip
-/// stream"): a wrong byte costs one or two of them, a missing part those that it has a share in. What is between
-/// two missing parts can often not be placed, and then counts as lost. In other tools' bundles all that is behind
-/// the first damage is lost or suspect.
+/// In a bundle that Baler made, each MiB of the archive can be read without the others
+/// ([format](baler_manifest::format#the-gzip-stream)): a wrong byte costs one or two of them, a missing part those of
+/// which it holds a share. Data between two missing parts can often not be placed, and then counts as lost. In other
+/// tools' bundles all data after the first damage is lost or suspect.
 ///
-/// Events tell of the parts as they are read for the first time, and of the image as it is written.
+/// Events report the parts as they are read for the first time, and the image as it is written.
 ///
 /// # Errors
-/// [`Error::Nothing`] if not one byte can be placed; [`Error::Archive`] for an image of another length; those of the
-/// sink; a part that was right at first and is not when it is read again. `sink` is then dropped without a commit.
+///
+/// [`Error::Nothing`] if no byte can be placed; [`Error::Archive`] if the image has another length; [`Error::Sink`]; the
+/// error of a part that was right at first and is wrong when it is read again. `sink` is then dropped without a commit.
 pub fn salvage(
     contents: &Contents,
     options: &UnpackOptions<'_>,
@@ -82,7 +84,8 @@ pub fn salvage(
     let all = [Extent { offset: 0, len: contents.size }];
     let extents = layout.map.as_deref().unwrap_or(&all);
     sink.begin(contents.size, layout.map.as_deref()).map_err(Error::Sink)?;
-    let mut placer = Placer::new(&mut *sink, on_event, (contents.size, extents, layout.begin));
+    let image = ImageData { len: contents.size, extents, begin: layout.begin };
+    let mut placer = Placer::new(&mut *sink, on_event, image);
     let written = match scan {
         Some(scan) => bundle.write_segments(&scan, &layout, &mut placer)?,
         None => bundle.write_front(&layout, &mut placer)?,
@@ -103,13 +106,13 @@ pub fn salvage(
         }
         _ => None,
     };
-    // The digest is over all of it: then nothing is wrong, wherever it came from.
+    // The digest covers everything: if it is right, nothing is wrong, whatever part it came from.
     let suspect = if matches!(image, Some(Ok(()))) { Vec::new() } else { suspect.into_vec() };
     let stream = size.into_iter().chain(written.stream).collect();
     Ok(Salvage { parts, stream, image, lost: lost.into_vec(), suspect })
 }
 
-/// A bundle that was looked at.
+/// A bundle whose parts were checked.
 struct Bundle<'a> {
     contents: &'a Contents,
     options: &'a UnpackOptions<'a>,
@@ -117,29 +120,29 @@ struct Bundle<'a> {
     survey: Survey,
 }
 
-/// What the begin of the archive says.
+/// The values of the start of the archive.
 struct Layout {
     map: Option<Vec<Extent>>,
-    /// Where in the archive the data begins, and where it ends.
+    /// The start of the data in the archive, and its end.
     begin: u64,
     end: u64,
-    /// Whether it may be wrong itself, and all that is placed by it.
+    /// True if these values may be wrong, and with them every place that depends on them.
     is_suspect: bool,
 }
 
-/// What the writing found out.
+/// The result of writing.
 struct Written {
     stream: Vec<Error>,
-    /// The digest of the archive, if nothing is missing as far as it was read.
+    /// The digest of the archive, if nothing of it is missing up to the place where reading stopped.
     digest: Option<Sha1Digest>,
-    /// Whether the stream was read to its end.
+    /// True if the stream was read to its end.
     is_end: bool,
 }
 
-/// What to do with a range of the gzip stream.
+/// A range of the gzip stream to inflate and to write.
 struct Task {
     range: Range<u64>,
-    /// Where in the archive it belongs.
+    /// The place in the archive.
     at: u64,
     is_segment: bool,
     is_suspect: bool,
@@ -147,11 +150,10 @@ struct Task {
 
 impl Bundle<'_> {
     fn plain(&self) -> Plain<'_> {
-        let keys = (self.options.key, self.options.iv);
-        Plain::new(&self.survey, self.contents, self.source, keys)
+        Plain::new(&self.survey, self.contents, self.source, self.options)
     }
 
-    /// Where nothing can be salvaged, a bad part is the better reason.
+    /// Chooses the reason for which nothing can be salvaged: a bad part rather than its consequences.
     fn blame(self, error: Error) -> Error {
         match (error, self.survey.errors.into_iter().next()) {
             (Error::Nothing(_), Some(bad)) => Error::Nothing(Box::new(bad)),
@@ -177,12 +179,12 @@ impl Bundle<'_> {
             Some(map) => map.iter().map(|extent| extent.len).sum(),
             None => member.len,
         };
-        // A single header has a checksum; what follows it has none.
+        // A single header has a checksum; further ones, and a map, have none.
         let is_suspect = front.is_suspect && begin > tar::BLOCK as u64;
         Ok(Layout { map: member.map, begin, end: begin + stored + padding(stored), is_suspect })
     }
 
-    /// Finds the segments of a damaged stream, if it is one of Baler's.
+    /// Finds the segments of a damaged stream, if Baler made it.
     fn scan(&self) -> Result<Option<Scan<'_>>, Error> {
         if self.survey.damaged.next(0).is_none() {
             return Ok(None);
@@ -197,7 +199,7 @@ impl Bundle<'_> {
         Ok((!scan.is_foreign && !scan.segments.is_empty()).then_some(scan))
     }
 
-    /// Writes what can be read from the begin in one go.
+    /// Writes the data that can be read from the start without a gap.
     fn write_front(&self, layout: &Layout, placer: &mut Placer<'_>) -> Result<Written, Error> {
         let mut front = Front::new(&self.survey, self.plain());
         let (mut at, mut stream) = (0, Vec::new());
@@ -205,7 +207,7 @@ impl Bundle<'_> {
             placer.put(at, &data, front.is_suspect || layout.is_suspect)?;
             at += data.len() as u64;
             if at > layout.end + MAX_PADDING {
-                stream.push(Error::Archive("zeros without end follow the image".into()));
+                stream.push(Error::Archive("too many zeros follow the image".into()));
                 break;
             }
         }
@@ -233,7 +235,7 @@ impl Bundle<'_> {
             window.extend(piece);
             let end = window_at + window.len() as u64;
             while let Some(task) = tasks.next_if(|task| task.range.end <= end) {
-                // A bad part may be another one each time that it is read.
+                // A bad part may be different each time it is read.
                 let Some(from) = task.range.start.checked_sub(window_at) else { continue };
                 let bytes = &window[from as usize..(task.range.end - window_at) as usize];
                 let inflated = if task.is_segment {
@@ -262,7 +264,7 @@ impl Bundle<'_> {
         Ok(Written { stream, digest, is_end: scan.end.is_some() })
     }
 
-    /// Each segment that can be placed, and what is whole of the one behind each run.
+    /// Lists each segment that can be placed, and the undamaged start of the one after each run.
     fn tasks(&self, scan: &Scan<'_>, layout: &Layout, total: u64) -> Vec<Task> {
         let (missing, damaged) = (&self.survey.missing, &self.survey.damaged);
         let ends: Vec<_> =
@@ -302,11 +304,11 @@ impl Bundle<'_> {
     }
 }
 
-/// The length of the archive, from what is known of its begin and of its end.
+/// Finds the length of the archive, from the known values of its start and of its end.
 fn archive_len(scan: &Scan<'_>, layout: &Layout) -> Option<u64> {
     let usual = (layout.end + 2 * tar::BLOCK as u64).next_multiple_of(RECORD);
     let Some(end) = scan.end else { return Some(usual) };
-    // The stream's end knows it modulo 2^32.
+    // The stream's trailer has it modulo 2^32.
     let known = layout.end + u64::from(end.stream_len.wrapping_sub(layout.end as u32));
     let fits = |len: &u64| {
         *len <= layout.end + MAX_PADDING

@@ -1,4 +1,4 @@
-//! Parts become an image, or are only checked.
+//! Unpacking: parts become an image, or are only checked.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -11,27 +11,36 @@ use crate::parts::PartSource;
 use crate::read::{archive, inflate, parts};
 use crate::{Error, Event};
 
-/// How many parts are checked at the same time.
+/// The most parts that are checked at the same time.
 const MOST_CHECKERS: usize = 4;
 
-/// What opens a bundle.
-#[derive(Debug)]
+/// The options of unpacking.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct UnpackOptions<'a> {
-    /// The image's cipher key.
+    /// The cipher key.
     pub key: &'a CipherKey,
-    /// The image's initialisation vector.
+    /// The initialisation vector.
     pub iv: &'a CipherIv,
-    /// How many threads inflate where a bundle allows it, at least 1.
+    /// The number of threads that inflate a bundle that Baler made; 0 means 1. Other tools' bundles take one thread.
     pub jobs: usize,
 }
 
-/// Writes the image of the bundle that `contents` describes to `sink`, and commits it once its digest holds.
+impl<'a> UnpackOptions<'a> {
+    /// Makes options with one thread. The fields can be assigned afterwards.
+    pub fn new(key: &'a CipherKey, iv: &'a CipherIv) -> UnpackOptions<'a> {
+        UnpackOptions { key, iv, jobs: 1 }
+    }
+}
+
+/// Writes the image of the bundle that `contents` describes to `sink`, and commits it once its digest is right.
 ///
-/// `contents` is trusted: check the manifest's signature first. Nothing else is. A part's digest is checked before
-/// one byte of it goes further. `on_event` is called from several threads.
+/// `contents` is trusted: check the manifest's signature first. Nothing else is. A part's digest is checked before any
+/// byte of it is passed on. `on_event` is called from several threads.
 ///
 /// # Errors
-/// The first thing that is wrong, in the order of the bundle; `sink` is then dropped without a commit.
+///
+/// The first fault, in the order of the bundle; `sink` is then dropped without a commit.
 pub fn unpack(
     contents: &Contents,
     options: &UnpackOptions<'_>,
@@ -43,24 +52,27 @@ pub fn unpack(
     sink.commit().map_err(Error::Sink)
 }
 
-/// What a check of a whole bundle has found.
+/// The result of checking a whole bundle.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Verification {
-    /// Each part that is missing or not what the manifest says, and whether their lengths add up.
+    /// An error for each part that is missing or differs from the manifest, and one if the lengths do not add up.
     pub parts: Vec<Error>,
-    /// Whether the parts become the image that the manifest speaks of; `None` if there was no key to see it, or a
-    /// part is wrong.
+    /// The check of the image in the parts; `None` if no key was given, or if a part is wrong.
     pub image: Option<Result<(), Error>>,
 }
 
 impl Verification {
-    /// Whether nothing was found wrong.
+    /// Says whether no fault was found.
     pub fn is_good(&self) -> bool {
         self.parts.is_empty() && !matches!(self.image, Some(Err(_)))
     }
 }
 
-/// Checks every part, and with the keys the image too, and writes nothing.
+/// Checks every part, and the image too if `options` are given. Nothing is written.
+///
+/// `jobs` is the number of threads that check parts, of which at most four are used. `on_event` is called from several
+/// threads.
 pub fn verify(
     contents: &Contents,
     options: Option<&UnpackOptions<'_>>,
@@ -92,7 +104,7 @@ pub fn verify(
     }
 }
 
-/// Checks the parts from index `first` on, on all cores: this is reading and SHA-1, nothing else.
+/// Checks the parts from index `first` on: they are read, and their SHA-1 is computed.
 fn check_parts(
     contents: &Contents,
     first: usize,
@@ -101,28 +113,28 @@ fn check_parts(
     on_event: &(dyn Fn(Event) + Sync),
 ) -> Vec<Error> {
     let next = AtomicUsize::new(first);
-    let found = Mutex::new((0, Vec::new()));
+    let found = Mutex::new(Checked::default());
     let check = || {
         loop {
             let index = next.fetch_add(1, Relaxed);
             let Some(part) = contents.parts.get(index) else { return };
             let result = parts::fetch(source, index, part);
-            // Poison means that another thread panicked; the scope passes that on.
+            // A poisoned lock means that another thread panicked; the scope passes the panic on.
             let Ok(mut found) = found.lock() else { return };
             match result {
                 Ok(data) => {
-                    found.0 += data.len() as u64;
+                    found.len += data.len() as u64;
                     on_event(Event::Part(data.len() as u64));
                 }
-                Err(error) => found.1.push((index, error)),
+                Err(error) => found.bad.push((index, error)),
             }
         }
     };
-    // More would not be faster than a disk, and each may hold a part of the greatest length.
+    // The disk limits the speed of more threads, and each may hold a part of the greatest length.
     std::thread::scope(|scope| {
         (0..jobs.clamp(1, MOST_CHECKERS)).for_each(|_| drop(scope.spawn(check)))
     });
-    let (actual, mut bad) = found.into_inner().unwrap_or_default();
+    let Checked { len: actual, mut bad } = found.into_inner().unwrap_or_default();
     bad.sort_by_key(|(index, _)| *index);
     let mut bad: Vec<_> = bad.into_iter().map(|(_, error)| error).collect();
     let expected = contents.bundled_size;
@@ -130,6 +142,15 @@ fn check_parts(
         bad.push(Error::BundledSize { expected, actual });
     }
     bad
+}
+
+/// The parts that were checked.
+#[derive(Default)]
+struct Checked {
+    /// The sum of the lengths of the good ones.
+    len: u64,
+    /// The bad ones, by index.
+    bad: Vec<(usize, Error)>,
 }
 
 /// Runs the stages: parts are read, checked and decrypted on one thread, inflated on others, and written on this one.

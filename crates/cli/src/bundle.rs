@@ -212,7 +212,7 @@ impl Bundle {
         certificate: Option<PublicKey>,
     ) -> anyhow::Result<Opened> {
         let opened = baler_manifest::open(self.manifest.contents(), &user.key, &mut SysRng);
-        let (key, iv, opened_as) = opened.map_err(|error| {
+        let opened = opened.map_err(|error| {
             let (place, key) = (&self.place, user.path.display());
             let what = format!("opening `{place}` with the key `{key}`");
             let was_changed = certificate.is_some_and(|signer| {
@@ -228,6 +228,7 @@ impl Bundle {
             };
             anyhow!(error).context(trouble)
         })?;
+        let (key, iv, opened_as) = (opened.key, opened.iv, opened.opened_as);
         Ok(Opened { key, iv, own: user.key.public().clone(), opened_as })
     }
 

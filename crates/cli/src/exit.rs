@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use baler_ec2::ErrorKind;
+use baler_manifest::{AccountError, Advice, KeyError, ParseError, RegionError, WriteError};
 
 use crate::interrupt;
 use crate::report::{self, Console};
@@ -120,9 +121,9 @@ pub(crate) fn tell(console: &Console, error: &anyhow::Error) -> Exit {
 
 /// What there is to say of an error, and what to do next.
 pub(crate) fn told(error: &anyhow::Error) -> (String, Option<String>) {
-    let (message, hint) = message(error);
     let own = error.downcast_ref::<Trouble>().and_then(|trouble| trouble.hint.clone());
-    (message, own.or(hint).or_else(|| answer_in(error)?.hint))
+    let advised = || error.chain().find_map(advice);
+    (message(error), own.or_else(advised).or_else(|| answer_in(error)?.hint))
 }
 
 /// Whether S3, or the way to it, is at fault.
@@ -164,30 +165,45 @@ fn answer_in(error: &anyhow::Error) -> Option<Answer> {
     })
 }
 
-/// The chain as one line, and the hint that a library's error carries in lines of its own.
-fn message(error: &anyhow::Error) -> (String, Option<String>) {
-    let (mut links, mut hint) = (Vec::<String>::new(), None);
+/// The advice of an error of `baler_manifest`, in words.
+fn advice(link: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let advice = None
+        .or_else(|| link.downcast_ref::<KeyError>()?.advice())
+        .or_else(|| link.downcast_ref::<AccountError>()?.advice())
+        .or_else(|| link.downcast_ref::<RegionError>()?.advice())
+        .or_else(|| link.downcast_ref::<ParseError>()?.advice())
+        .or_else(|| link.downcast_ref::<WriteError>()?.advice())?;
+    worded(advice)
+}
+
+/// Advice of `baler_manifest` in words, if there are words for it.
+pub(crate) fn worded(advice: Advice) -> Option<String> {
+    match advice {
+        Advice::Say(sentence) => Some(sentence.into_owned()),
+        Advice::GiveEc2Certificate { .. } => {
+            Some("give EC2's certificate for that region with `--ec2-cert`".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// The chain as one line.
+fn message(error: &anyhow::Error) -> String {
+    let mut links = Vec::<String>::new();
     for link in error.chain() {
         let text = link.to_string();
-        let text = match text.split_once("\nhint: ") {
-            Some((text, tip)) => {
-                hint = Some(tip.to_owned());
-                text.to_owned()
-            }
-            None => text,
-        };
         // Some errors print their source themselves.
         if links.last().is_none_or(|last| !last.ends_with(&text)) {
             links.push(text);
         }
     }
-    (links.join(": "), hint)
+    links.join(": ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anyhow::{Context, anyhow};
+    use anyhow::Context;
 
     #[test]
     fn help_lists_every_code() {
@@ -207,13 +223,11 @@ mod tests {
 
     #[test]
     fn a_chain_is_told_once_with_its_hint_last() {
-        let inner = anyhow!("the key has 512 bits\nhint: make a new one");
+        let inner = KeyError::PublicKeyAsPrivateKey;
         let error = Err::<(), _>(inner).context(Trouble::usage("reading `k.pem`")).unwrap_err();
-        let told = message(&error);
-        assert_eq!(
-            told,
-            ("reading `k.pem`: the key has 512 bits".into(), Some("make a new one".into()))
-        );
+        let (message, hint) = told(&error);
+        assert_eq!(message, "reading `k.pem`: this is a public key, not a private key");
+        assert_eq!(hint.as_deref(), Some("the private key is the other file of the pair"));
         assert_eq!(error.downcast_ref::<Trouble>().map(|trouble| trouble.exit), Some(Exit::Usage));
     }
 }

@@ -101,9 +101,9 @@ fn open_seekable(
             let progress = console.progress(format!("measuring {}", path.display()), stored);
             let counted = Counted { file: file.try_clone().with_context(opening)?, progress };
             let decoder = compression.decoder(counted).with_context(opening)?;
-            let (len, extents) = measure(decoder, &mut |_| interrupt::check())
+            let measured = measure(decoder, &mut |_| interrupt::check())
                 .with_context(|| unpacking(compression, path))?;
-            (len, Some(extents))
+            (measured.len, Some(measured.extents))
         }
     };
     file.rewind().with_context(opening)?;

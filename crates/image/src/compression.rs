@@ -7,14 +7,15 @@ use crate::{error::failed, size::Size};
 
 /// The most memory, in bytes, that a stream may make its decoder reserve for its window or dictionary: 128 MiB.
 ///
-/// It is the stream that chooses, and a stranger may have made it. zstd(1) accepts windows up to this by itself and
-/// wants `--long` or `--memory` for more; `xz -9` uses 64 MiB. bzip2 and gzip cannot ask for 4 MiB.
+/// The stream chooses the size, and may come from a stranger. zstd(1) accepts windows up to this size by default;
+/// `xz -9` uses 64 MiB. bzip2 and gzip never need more than 4 MiB.
 const MEMORY_LIMIT: u64 = 1 << ZSTD_WINDOW_LOG_MAX;
 /// `ZSTD_WINDOWLOG_LIMIT_DEFAULT` of zstd.h.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
-/// A format in which image files are kept compressed.
+/// A format of compressed image files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Compression {
     /// gzip, RFC 1952.
     Gzip,
@@ -27,18 +28,18 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// How many of the first bytes [`detect`](Self::detect) looks at.
+    /// The number of first bytes that [`detect`](Self::detect) needs.
     pub const MAGIC_LEN: usize = 10;
 
-    /// Tells the format by the magic at the start of the file, or `None` for anything else.
+    /// Recognises the format by the magic bytes at the start of the file; `None` if it is another one or none.
     ///
-    /// Give it [`MAGIC_LEN`](Self::MAGIC_LEN) bytes, or all there are. No disk begins like one of these: it begins
-    /// with a jump, or with zeros.
+    /// Pass [`MAGIC_LEN`](Self::MAGIC_LEN) bytes, or the whole file if it is shorter. A disk is never mistaken for one of
+    /// these: it begins with a jump, or with zeros.
     pub fn detect(first_bytes: &[u8]) -> Option<Compression> {
         match first_bytes {
             // The third byte is the method; 8, deflate, is the only one.
             [0x1f, 0x8b, 0x08, ..] => Some(Compression::Gzip),
-            // The level, then the magic of a block (the digits of pi) or, if there is none, of the end (of its root).
+            // The level, then the magic of a block (the digits of pi) or, without blocks, of the end (of its root).
             [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, 0x53, 0x59, ..]
             | [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, 0x45, 0x38, 0x50, 0x90, ..] => {
                 Some(Compression::Bzip2)
@@ -52,13 +53,17 @@ impl Compression {
         }
     }
 
-    /// What `reader` holds, decompressed, to the end of its last member, stream or frame.
+    /// Returns a reader of the decompressed data, to the end of the last member, stream or frame.
     ///
-    /// A read fails with kind `UnexpectedEof` if the input is cut short, with kind `OutOfMemory` if it wants a window
-    /// or a dictionary of more than 128 MiB, and with another kind if it is damaged or followed by something else;
-    /// after that it fails always. The checksums of the format are verified. Fails at once if the decoder cannot be set up.
+    /// A read fails with kind `UnexpectedEof` if the input is cut short, with kind `OutOfMemory` if it needs a window or
+    /// a dictionary of more than 128 MiB, and with another kind if it is damaged or followed by something else. After an
+    /// error every read fails. The checksums of the format are verified.
+    ///
+    /// # Errors
+    ///
+    /// Of the decoder, if it cannot be set up. `reader` is not read before the first read of the result.
     pub fn decoder(self, reader: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
-        // The xz decoder asks for single bytes; the others want a buffer to look into.
+        // The xz decoder reads single bytes; the others require a buffer.
         let reader = BufReader::with_capacity(128 * 1024, reader);
         let inner: Box<dyn Read + Send> = match self {
             Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(reader)),
@@ -89,8 +94,7 @@ impl fmt::Display for Compression {
     }
 }
 
-/// Says of which format an error speaks, and keeps a decoder that has failed from being asked again: what state it
-/// is in is nobody's promise.
+/// Names the format in errors, and never reads again from a decoder that failed, because its state is unknown.
 struct Decoder {
     compression: Compression,
     inner: Option<Box<dyn Read + Send>>,
@@ -107,7 +111,7 @@ impl Decoder {
         };
         if too_large {
             let limit = Size(MEMORY_LIMIT);
-            let message = format!("the {format} stream wants more memory than the {limit} allowed");
+            let message = format!("the {format} stream needs more memory than the {limit} allowed");
             return io::Error::new(io::ErrorKind::OutOfMemory, message);
         }
         failed(format!("cannot decompress the {format} stream"), error)

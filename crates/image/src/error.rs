@@ -1,44 +1,42 @@
 use std::{error, fmt, fs::FileType, io, os::unix::fs::FileTypeExt, path::PathBuf};
 
-/// Why an image could not be opened, or its target not be created.
-///
-/// Each names the path; none repeats its source.
+/// An error of opening an image, or of creating its destination.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// It could not be opened: it is not there, or may not be read or written.
+    /// The file or device could not be opened: it does not exist, or may not be read or written.
     #[error("cannot open `{}`", path.display())]
     Open {
-        /// What was to be opened.
+        /// The file or device.
         path: PathBuf,
-        /// Why it was not.
+        /// The reason.
         source: io::Error,
     },
-    /// It is something that no image can be read from or written to in this way.
+    /// An image cannot be read from or written to something of this kind.
     #[error("`{}` is {found}, not {wanted}", path.display())]
     Kind {
-        /// What was to be opened or created.
+        /// The file or device that was to be opened or created.
         path: PathBuf,
-        /// What it is: `a directory`, `a character device`…
+        /// The kind that was found: `a directory`, `a character device`…
         found: &'static str,
-        /// What it would have to be: `a file or a block device`…
+        /// The kind that is required: `a file or a block device`…
         wanted: &'static str,
     },
-    /// Its length could not be found.
+    /// The length of the image or device could not be found.
     #[error("cannot find the length of `{}`", path.display())]
     Length {
         /// The image, or the device.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: io::Error,
     },
-    /// The data in it could not be told from its holes: it could not be read, it was cut while it was read, or the
-    /// caller stopped the search.
+    /// The data of the image could not be found: the image could not be read, was cut while it was read, or the caller
+    /// stopped the search.
     #[error("cannot find the data in `{}`", path.display())]
     Scan {
         /// The image.
         path: PathBuf,
-        /// Why not; what the caller's `progress` answered, if it was that.
+        /// The reason; the error that `progress` returned, if it did.
         source: io::Error,
     },
     /// The device is mounted, or the kernel or another program has claimed it: swap, LVM, RAID, a partition of it.
@@ -47,23 +45,23 @@ pub enum Error {
         /// The device.
         path: PathBuf,
     },
-    /// There is a file of this name, and it was not to be overwritten.
+    /// A file of this name exists, and was not to be overwritten.
     #[error("`{}` exists already", path.display())]
     Exists {
         /// The file.
         path: PathBuf,
     },
-    /// The temporary file, under which an image is written until it is complete, could not be made.
+    /// The temporary file that holds an image until it is complete could not be made.
     #[error("cannot create a temporary file in `{}`", dir.display())]
     Create {
         /// The directory of the image.
         dir: PathBuf,
-        /// Why not.
+        /// The reason.
         source: io::Error,
     },
 }
 
-/// What `file_type` is, with its article, as [`Error::Kind`] says it.
+/// Names `file_type`, with its article, for [`Error::Kind`].
 pub(crate) fn kind_of(file_type: FileType) -> &'static str {
     match file_type {
         t if t.is_dir() => "a directory",
@@ -76,7 +74,7 @@ pub(crate) fn kind_of(file_type: FileType) -> &'static str {
     }
 }
 
-/// An [`io::Error`] of the same kind as `source`, which says what failed and keeps `source` as its source.
+/// Makes an [`io::Error`] of the same kind as `source`, which says what failed and keeps `source` as its source.
 pub(crate) fn failed(what: impl Into<String>, source: io::Error) -> io::Error {
     io::Error::new(source.kind(), Failed { what: what.into(), source })
 }

@@ -1,39 +1,40 @@
-/// A run of bytes of an image that holds data; what no extent covers reads as zeros.
+/// A run of bytes of an image that holds data. Bytes that no extent covers read as zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Extent {
-    /// Where it starts, in bytes from the start of the image.
+    /// The start, in bytes from the start of the image.
     pub offset: u64,
-    /// Its length in bytes, never 0.
+    /// The length in bytes, never 0.
     pub len: u64,
 }
 
 impl Extent {
-    /// The first byte behind it.
+    /// Returns the offset of the first byte after it.
     pub fn end(&self) -> u64 {
         self.offset + self.len
     }
 }
 
-/// The smallest hole that is looked for, and the alignment of the blocks in which stored zeros are: 64 KiB.
+/// The smallest hole that is searched for, and the size and alignment of the blocks in which stored zeros are found:
+/// 64 KiB.
 ///
-/// Smaller finds more zeros and costs more extents: 16 bytes of memory each, an entry in the header of the archive,
-/// a system call to read. 64 KiB bounds them at 16,384 per GiB. Zeros that are missed are not lost, only compressed.
+/// A smaller value finds more zeros and costs more extents: 16 bytes of memory each, an entry in the header of the
+/// archive, a system call to read. 64 KiB bounds them at 16,384 per GiB. Zeros that are missed are compressed.
 pub const SMALLEST_HOLE: u64 = 64 * 1024;
 
 /// The alignment of extents, 4 KiB: the block of nearly every file system and the page of nearly every machine.
 pub const ALIGN: u64 = 4096;
 
-/// Whether every byte is 0.
+/// Says whether every byte is 0.
 ///
-/// Not a comparison with an array of zeros: that calls `memcmp`, which musl, and so the static binary, compares
-/// byte by byte. The fold over a fixed-size array has no early exit inside it and becomes vector instructions.
+/// A comparison with an array of zeros would call `memcmp`, which compares byte by byte in musl and so in the static
+/// binary. The fold over a fixed-size array has no early exit and becomes vector instructions.
 pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     let (blocks, rest) = bytes.as_chunks::<256>();
     blocks.iter().all(|block| block.iter().fold(0, |all, byte| all | byte) == 0)
         && rest.iter().all(|&byte| byte == 0)
 }
 
-/// Extents as they are found: ascending ranges, merged where the hole between them is too small to keep.
+/// A collector of extents: takes ascending ranges and merges them if the hole between them is too small.
 #[derive(Debug)]
 pub struct Runs {
     extents: Vec<Extent>,
@@ -41,12 +42,12 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// Merges two ranges unless at least `smallest_hole` bytes, and 1 or more, are between them.
+    /// Makes a collector that keeps holes of at least `smallest_hole` bytes, and of at least 1.
     pub fn new(smallest_hole: u64) -> Runs {
         Runs { extents: Vec::new(), smallest_hole }
     }
 
-    /// Adds the range from `start` to `end`, which does not begin before the ranges added earlier and is not empty.
+    /// Adds the range from `start` to `end`, which must not be empty, nor begin before the range that was added last.
     pub fn push(&mut self, start: u64, end: u64) {
         debug_assert!(start < end);
         if let Some(last) = self.extents.last_mut()
@@ -58,7 +59,7 @@ impl Runs {
         }
     }
 
-    /// The extents.
+    /// Returns the extents.
     pub fn into_extents(self) -> Vec<Extent> {
         self.extents
     }

@@ -18,13 +18,13 @@ use crate::{
     image::check_inside,
 };
 
-/// How often a long search or pass reports: per MiB.
+/// The bytes between two reports of a long search or pass: 1 MiB.
 pub(crate) const REPORT: u64 = 1024 * 1024;
 
-/// How far ahead of the search the kernel is asked to read: 64 first pages are then on their way at once.
+/// The distance, in bytes, that the kernel is asked to read ahead of the search: 64 first pages of blocks at once.
 ///
-/// One after the other, on a disk that was not cached, they took as long as reading everything did (2.4 s per GiB; so
-/// many at once, 0.2 to 0.5 s).
+/// One after the other, on a disk that was not cached, they took as long as reading everything (2.4 s per GiB; 64 at
+/// once take 0.2 to 0.5 s).
 const AHEAD: u64 = 64 * SMALLEST_HOLE;
 
 /// An image that is a regular file or a block device.
@@ -39,21 +39,34 @@ pub struct FileImage {
 
 impl FileImage {
     /// Opens the image at `path` and finds its data; see [`from_file_with`](Self::from_file_with).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open_file`] and of [`from_file_with`](Self::from_file_with).
     pub fn open(path: &Path) -> Result<FileImage, Error> {
         FileImage::from_file(open_file(path)?, path)
     }
 
-    /// Takes a file that is open for reading; `path` is its name in messages and in [`is_in_use`](Self::is_in_use).
+    /// Takes a file that is open for reading. `path` is its name in messages and for [`is_in_use`](Self::is_in_use).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`from_file_with`](Self::from_file_with).
     pub fn from_file(file: File, path: &Path) -> Result<FileImage, Error> {
         FileImage::from_file_with(file, path, &mut |_| Ok(()))
     }
 
-    /// Takes a file that is open for reading, and reports how far the search for its data is.
+    /// Takes a file that is open for reading, and reports the progress of the search for its data.
     ///
-    /// The search costs nothing for what the file system knows to be a hole. In what is stored it reads one page in
-    /// 16: some 40 ms per GiB from a warm cache, 0.2 to 0.5 s per GiB from a cold solid-state disk, longer from a slow
-    /// one, which is why `progress` exists. It is called with the offset reached, in bytes, about once per MiB of data;
-    /// an error it returns ends the search and becomes the source of [`Error::Scan`]. An image of 0 bytes is an image.
+    /// Holes that the file system knows cost nothing. In stored ranges the search reads one page in 16: some 40 ms per
+    /// GiB from a warm cache, 0.2 to 0.5 s per GiB from a cold solid-state disk, longer from a slow disk. `progress` is
+    /// called with the offset that was reached, in bytes, about once per MiB of data; an error that it returns stops the
+    /// search. An image may have 0 bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Kind`] if the file is neither a regular file nor a block device, [`Error::Length`] if its length cannot
+    /// be found, [`Error::Scan`] if it cannot be read or `progress` stopped the search.
     pub fn from_file_with(
         mut file: File,
         path: &Path,
@@ -63,7 +76,7 @@ impl FileImage {
             file.metadata().map_err(|source| Error::Length { path: path.to_owned(), source })?;
         let device = is_device(&metadata, path)?;
         let len = if device {
-            // A device node has no size of its own; its end has an offset.
+            // The metadata of a device has no length; the offset of its end is the length.
             file.seek(SeekFrom::End(0))
                 .map_err(|source| Error::Length { path: path.to_owned(), source })?
         } else {
@@ -74,21 +87,25 @@ impl FileImage {
             .map_err(io::Error::from)
             .and_then(|stored| scan(&file, len, &stored, progress))
             .map_err(|source| Error::Scan { path: path.to_owned(), source })?;
-        // Advice: it may be ignored, and so may its failure. From here on the image is read once from front to back.
+        // From here on the image is read once, from start to end. This is only a hint to the kernel: failure is harmless.
         let _ = fadvise(&file, 0, None, Advice::Sequential);
         Ok(FileImage { file, path: path.to_owned(), len, device, extents })
     }
 
-    /// Whether it is a block device.
+    /// Says whether it is a block device.
     pub fn is_device(&self) -> bool {
         self.device
     }
 
-    /// Whether it is a block device that is mounted, or claimed by the kernel or another program (swap, LVM, RAID),
-    /// itself or in one of its partitions; what is read from it may then change underway.
+    /// Says whether it is a block device that is mounted, or claimed by the kernel or another program (swap, LVM, RAID),
+    /// as a whole or in one of its partitions. Its data may then change while it is read.
     ///
-    /// The answer is the kernel's: the device is opened once more, by its path, with `O_EXCL`. Always `false`
-    /// for a regular file. Fails if the device cannot be opened.
+    /// The kernel decides: the device is opened once more, by its path, with `O_EXCL`. For a regular file the answer is
+    /// always `false`.
+    ///
+    /// # Errors
+    ///
+    /// If the device cannot be opened.
     pub fn is_in_use(&self) -> io::Result<bool> {
         if !self.device {
             return Ok(false);
@@ -129,17 +146,21 @@ impl Image for FileImage {
     }
 }
 
-/// Opens what an image is read from, compressed or not: a regular file or a block device.
+/// Opens a regular file or a block device that holds an image, compressed or not.
 ///
 /// Anything else is refused before it is opened, because opening can have effects: a pipe waits for its writer, a
-/// watchdog begins to count.
+/// watchdog starts its timer.
+///
+/// # Errors
+///
+/// [`Error::Kind`] for anything else, [`Error::Open`] if it does not exist or may not be read.
 pub fn open_file(path: &Path) -> Result<File, Error> {
     let opening = |source| Error::Open { path: path.to_owned(), source };
     is_device(&fs::metadata(path).map_err(opening)?, path)?;
     File::open(path).map_err(opening)
 }
 
-/// Tells a block device from a regular file, and refuses all else.
+/// Says whether it is a block device and not a regular file; refuses everything else.
 fn is_device(metadata: &fs::Metadata, path: &Path) -> Result<bool, Error> {
     let file_type = metadata.file_type();
     if file_type.is_block_device() || file_type.is_file() {
@@ -152,19 +173,20 @@ fn is_device(metadata: &fs::Metadata, path: &Path) -> Result<bool, Error> {
     })
 }
 
-/// What the file system says is stored, widened to multiples of [`ALIGN`], without the holes smaller than [`SMALLEST_HOLE`].
+/// Asks the file system which ranges are stored, and widens them to multiples of [`ALIGN`]. Holes that are smaller than
+/// [`SMALLEST_HOLE`] count as stored.
 ///
-/// `seek` is lseek(2) with `SEEK_DATA` and `SEEK_HOLE`. A file system that has neither stores all of the file. A block
-/// device answers that all is data.
+/// `seek` is lseek(2) with `SEEK_DATA` and `SEEK_HOLE`. On a file system without them the whole file is stored. A block
+/// device answers that all of it is data.
 fn stored(len: u64, seek: impl Fn(Whence) -> Result<u64, Errno>) -> Result<Vec<Extent>, Errno> {
     let mut runs = Runs::new(SMALLEST_HOLE);
     let mut at = 0;
     while at < len {
         let start = match seek(Whence::Data(at)) {
             Ok(start) if start < len => start.max(at),
-            // The file grew: what is behind its first length is not part of the image.
+            // The file grew: bytes after its first length are not part of the image.
             Ok(_) => break,
-            // No data behind `at`.
+            // No data after `at`.
             Err(Errno::NXIO) => break,
             Err(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS) => {
                 return Ok(vec![Extent { offset: 0, len }]);
@@ -173,12 +195,12 @@ fn stored(len: u64, seek: impl Fn(Whence) -> Result<u64, Errno>) -> Result<Vec<E
         };
         let end = match seek(Whence::Hole(start)) {
             Ok(end) => end,
-            // The file was cut in between; reading it will say so.
+            // The file was cut in between; reading it will fail.
             Err(Errno::NXIO) => len,
             Err(errno) => return Err(errno),
         };
         let start = start - start % ALIGN;
-        // At least one unit further, even if a hole was punched at `start` in between.
+        // At least one unit further, even if someone punched a hole at `start` in between.
         let end = end.max(start + 1).next_multiple_of(ALIGN).min(len);
         runs.push(start, end);
         at = end;
@@ -186,18 +208,18 @@ fn stored(len: u64, seek: impl Fn(Whence) -> Result<u64, Errno>) -> Result<Vec<E
     Ok(runs.into_extents())
 }
 
-/// What of the `stored` extents is not an aligned block of zeros; the last block of the image may be cut by its end.
+/// Removes aligned blocks of zeros from the `stored` extents. The last block of the image may be shorter.
 ///
-/// Reading all to find zeros would read the image twice. Data that begins with a page of zeros is rare, and a block
-/// of zeros always does: so the first page of each block decides whether the other 15 are read. That is a
-/// sixteenth of the reading where there is data, which the kernel does at memory speed if it is cached.
+/// Reading everything to find zeros would read the image twice. Data rarely begins with a page of zeros, and a block of
+/// zeros always does: so the first page of each block decides whether the other 15 are read. Of data, one page in 16 is
+/// read, at the speed of memory if it is cached.
 fn scan(
     file: &File,
     len: u64,
     stored: &[Extent],
     progress: &mut dyn FnMut(u64) -> io::Result<()>,
 ) -> io::Result<Vec<Extent>> {
-    // A page here and a page there: reading ahead would read all of it.
+    // Single pages are read: with read-ahead the kernel would read everything.
     let _ = fadvise(file, 0, None, Advice::Random);
     let mut runs = Runs::new(1);
     let mut buf = vec![0; SMALLEST_HOLE as usize];
@@ -226,7 +248,7 @@ fn scan(
     Ok(runs.into_extents())
 }
 
-/// Whether the block at `offset` is all zeros; `buf` is as long as the block.
+/// Says whether the block at `offset` is all zeros; `buf` has the length of the block.
 fn is_zero_block(file: &File, offset: u64, buf: &mut [u8]) -> io::Result<bool> {
     let (first, rest) = buf.split_at_mut(buf.len().min(ALIGN as usize));
     file.read_exact_at(first, offset)?;

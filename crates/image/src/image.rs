@@ -2,29 +2,36 @@ use std::io;
 
 use crate::Extent;
 
-/// A disk or file-system image that can be read once from its start to its end.
+/// A disk or file-system image that can be read once, from its start to its end.
 pub trait Image: Send {
-    /// The length in bytes, holes counted.
+    /// Returns the length in bytes, holes included.
     fn len(&self) -> u64;
 
-    /// Whether there is not one byte in it.
+    /// Says whether its length is 0.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The data: ascending, not overlapping, not touching, inside the image, each boundary a multiple of 4,096
-    /// bytes but for the end of the image.
+    /// Returns the extents that hold the data: ascending, not overlapping, not touching, inside the image; each boundary
+    /// is a multiple of 4,096 bytes, except the end of the image.
     fn extents(&self) -> &[Extent];
 
     /// Fills `buf` with the bytes at `offset`.
     ///
-    /// Offsets ascend from call to call: an image may be a stream. A hole may be read; it gives zeros. An image that
-    /// ends early (it was cut while it was read) is an error of kind `UnexpectedEof`; a range that is not inside
-    /// the image is one of kind `InvalidInput`.
+    /// Offsets ascend from call to call, because an image may be a stream. A hole may be read; it gives zeros.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `InvalidInput` for a range that is not inside the image, and of kind `UnexpectedEof` for an image that
+    /// ends early because it was cut while it was read; else the error of the file, device or stream.
     fn read_at(&mut self, buf: &mut [u8], offset: u64) -> io::Result<()>;
 }
 
-/// Refuses a read that is not inside an image of `len` bytes; every implementation begins with it.
+/// Checks that a read is inside an image of `len` bytes. Every implementation of [`Image::read_at`] begins with it.
+///
+/// # Errors
+///
+/// Of kind `InvalidInput` if the read is not inside.
 pub fn check_inside(buf: &[u8], offset: u64, len: u64) -> io::Result<()> {
     match offset.checked_add(buf.len() as u64) {
         Some(end) if end <= len => Ok(()),

@@ -6,17 +6,30 @@ use crate::{
     file::REPORT,
 };
 
-/// Finds the length and the extents of an image that comes as a stream, in one pass that keeps nothing else.
+/// The length and the extents of an image that was measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Measured {
+    /// The length in bytes, holes included.
+    pub len: u64,
+    /// The extents that hold the data, as [`Image::extents`](crate::Image::extents) promises.
+    pub extents: Vec<Extent>,
+}
+
+/// Finds the length and the extents of an image that comes as a stream, in one pass over it.
 ///
 /// A hole is an aligned block of 64 KiB, or the shorter last one, that is all zeros, as in a
-/// [`FileImage`](crate::FileImage). The next pass over the same bytes is a [`StreamImage`](crate::StreamImage).
+/// [`FileImage`](crate::FileImage). A [`StreamImage`](crate::StreamImage) then reads the same bytes in a second pass.
 ///
-/// `progress` is called after each MiB with the bytes read so far; an error it returns ends the pass and is
-/// returned. So is an error of `reader`.
+/// `progress` is called after each MiB with the number of bytes that were read so far.
+///
+/// # Errors
+///
+/// The first error of `reader` or of `progress`, which ends the pass.
 pub fn measure(
     mut reader: impl Read,
     progress: &mut dyn FnMut(u64) -> io::Result<()>,
-) -> io::Result<(u64, Vec<Extent>)> {
+) -> io::Result<Measured> {
     let mut runs = Runs::new(1);
     let mut len = 0;
     let mut buf = Vec::with_capacity(REPORT as usize);
@@ -32,7 +45,7 @@ pub fn measure(
             len = end;
         }
         if (buf.len() as u64) < REPORT {
-            return Ok((len, runs.into_extents()));
+            return Ok(Measured { len, extents: runs.into_extents() });
         }
         progress(len)?;
     }
@@ -42,7 +55,7 @@ pub fn measure(
 mod tests {
     use super::*;
 
-    /// Hands out its bytes in pieces of odd lengths, as a decoder does.
+    /// Returns its bytes in short reads of odd lengths, as a decoder does.
     struct Dribble<'a>(&'a [u8]);
 
     impl Read for Dribble<'_> {
@@ -56,20 +69,21 @@ mod tests {
     fn finds_blocks_of_zeros_and_the_length() {
         let mut bytes = vec![0; 3 * SMALLEST_HOLE as usize + 5];
         bytes[SMALLEST_HOLE as usize + 7] = 1;
-        let (len, extents) = measure(Dribble(&bytes), &mut |_| Ok(())).unwrap();
+        let Measured { len, extents } = measure(Dribble(&bytes), &mut |_| Ok(())).unwrap();
         assert_eq!(len, 3 * SMALLEST_HOLE + 5);
         assert_eq!(extents, [Extent { offset: SMALLEST_HOLE, len: SMALLEST_HOLE }]);
         *bytes.last_mut().unwrap() = 1;
-        let (_, extents) = measure(Dribble(&bytes), &mut |_| Ok(())).unwrap();
+        let Measured { extents, .. } = measure(Dribble(&bytes), &mut |_| Ok(())).unwrap();
         assert_eq!(extents[1..], [Extent { offset: 3 * SMALLEST_HOLE, len: 5 }]);
-        assert_eq!(measure(io::empty(), &mut |_| Ok(())).unwrap(), (0, vec![]));
+        let empty = measure(io::empty(), &mut |_| Ok(())).unwrap();
+        assert_eq!(empty, Measured { len: 0, extents: vec![] });
     }
 
     #[test]
     fn reports_each_mebibyte_and_stops_when_told() {
         let mut reports = vec![];
         let stream = io::repeat(1).take(5 * REPORT / 2);
-        let (len, _) = measure(stream, &mut |at| {
+        let Measured { len, .. } = measure(stream, &mut |at| {
             reports.push(at);
             Ok(())
         })

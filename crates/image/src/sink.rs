@@ -8,43 +8,60 @@ mod device;
 
 mod stream;
 
+mod memory;
+
 mod discard;
 
-pub use self::{device::DeviceSink, discard::Discard, file::FileSink, stream::StreamSink};
+pub use self::{
+    device::DeviceSink, discard::Discard, file::FileSink, memory::MemorySink, stream::StreamSink,
+};
 
-/// Where an image is written to.
+/// The destination of an image.
 ///
-/// Nothing is visible under its final name before [`commit`](ImageSink::commit); a sink that is dropped without
-/// it leaves nothing behind where the target allows that (a file does; a device and standard output cannot).
+/// Nothing is visible under its final name before [`commit`](ImageSink::commit). A sink that is dropped without a commit
+/// leaves nothing behind if its destination allows that (a file does; a device and standard output cannot).
 ///
-/// A call out of its order is an error of kind `InvalidInput`: a second `begin`, a write before it, a write behind the
-/// end of the image or not behind the last write, a `commit` before `begin` or after a write that failed.
+/// A call out of order is an error of kind `InvalidInput`: a second `begin`, a write before it, a write past the end of
+/// the image or before the end of the last write, a `commit` before `begin` or after a write that failed.
 pub trait ImageSink: Send {
-    /// Says how long the image is, and where its data is if that is known; called once, before any write.
+    /// Takes the length of the image and, if they are known, its extents. Called once, before any write.
     ///
-    /// Fails if the target cannot hold that.
+    /// # Errors
+    ///
+    /// Of kind `StorageFull` if the destination is too small for the image, and of kind `InvalidInput` if the image was
+    /// begun before; else the error of the destination.
     fn begin(&mut self, len: u64, extents: Option<&[Extent]>) -> io::Result<()>;
 
-    /// Writes `data` at `offset`. Offsets ascend and never overlap; what is skipped reads as zeros afterwards.
+    /// Writes `data` at `offset`. Offsets ascend, and writes never overlap; bytes that are skipped read as zeros
+    /// afterwards.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `InvalidInput` for a write out of order or past the end; else the error of the destination. After an
+    /// error the image cannot be committed.
     fn write_at(&mut self, data: &[u8], offset: u64) -> io::Result<()>;
 
-    /// Completes the image and gives it its final name; a device is flushed.
+    /// Completes the image and gives it its final name. A device is flushed.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `InvalidInput` if nothing was begun or a write failed; else the error of the destination.
     fn commit(self: Box<Self>) -> io::Result<()>;
 }
 
-/// The order of calls that every sink insists on, and how far the image is written.
+/// The order of calls, which every sink checks, and the progress of the writes.
 #[derive(Debug, Default)]
 struct Order {
-    /// The length of the image, after `begin`.
+    /// The length of the image, once it was begun.
     len: Option<u64>,
     /// The first byte that is not written.
     next: u64,
-    /// That a write was begun and did not succeed, or that the order was not kept.
+    /// True if a write failed, or a call was out of order.
     broken: bool,
 }
 
 impl Order {
-    /// Allows the writes; called when the target has shown that it can hold `len` bytes.
+    /// Allows writes. Called once the destination is known to hold `len` bytes.
     fn begin(&mut self, len: u64) -> io::Result<()> {
         if self.len.replace(len).is_some() {
             self.broken = true;
@@ -53,9 +70,9 @@ impl Order {
         Ok(())
     }
 
-    /// Allows a write of `count` bytes at `offset` and answers the gap before it, which may be empty.
+    /// Allows a write of `count` bytes at `offset` and returns the gap before it, which may be empty.
     ///
-    /// Until [`wrote`](Self::wrote) follows, the image cannot be committed.
+    /// The image cannot be committed until [`wrote`](Self::wrote) follows.
     fn check(&mut self, count: usize, offset: u64) -> io::Result<Range<u64>> {
         self.broken = true;
         let Some(len) = self.len else {
@@ -73,13 +90,13 @@ impl Order {
         Ok(self.next..offset)
     }
 
-    /// The write of `count` bytes at `offset`, and the zeros before it, are done.
+    /// Records that `count` bytes at `offset`, and the zeros before them, were written.
     fn wrote(&mut self, count: usize, offset: u64) {
         self.next = offset + count as u64;
         self.broken = false;
     }
 
-    /// Allows the commit and answers the gap behind the last write, which may be empty.
+    /// Allows the commit and returns the gap after the last write, which may be empty.
     fn end(&self) -> io::Result<Range<u64>> {
         match self.len {
             None => Err(refused("the image was committed before it was begun".into())),

@@ -1,7 +1,6 @@
 use std::fmt;
 
-/// A number of bytes as a message shows it: rounded for the eye, then exact, since two disks of "8.0 GiB" can
-/// differ by one sector.
+/// A number of bytes for a message: rounded, then exact, because two disks of "8.0 GiB" can differ by one sector.
 pub(crate) struct Size(pub(crate) u64);
 
 impl fmt::Display for Size {

@@ -11,20 +11,19 @@ pub struct StreamImage {
     len: u64,
     extents: Vec<Extent>,
     at: u64,
-    /// That the stream ended at `len` was seen.
+    /// True if the end of the stream at `len` was seen.
     ended: bool,
 }
 
 impl StreamImage {
-    /// An image of the next `len` bytes of `reader`, which must end there.
+    /// Makes an image of the next `len` bytes of `reader`, which must end there.
     ///
-    /// Without `extents` all of it is data. With them it is what [`measure`](crate::measure) found in an earlier pass
-    /// over the same bytes; what they do not cover is skipped unseen.
+    /// Without `extents` all of it is data. The extents are those that [`measure`](crate::measure) found in an earlier
+    /// pass over the same bytes; bytes outside of them are skipped and not checked.
     ///
-    /// A stream that ends early is an error of kind `UnexpectedEof` of the read that meets its end. A stream that goes
-    /// on behind `len` is an error of kind `InvalidData` of the read that reaches `len`, so that a length that was
-    /// promised too short is noticed, though not if the image ends with a hole that nobody reads: a
-    /// length that was measured needs no such check.
+    /// If the stream ends early, the read that reaches its end fails with kind `UnexpectedEof`. If the stream is longer
+    /// than `len`, the read that reaches `len` fails with kind `InvalidData`, so that a wrong length is noticed. This is
+    /// not noticed if the image ends in a hole that is not read; such an image was measured, and its length is right.
     pub fn new(
         reader: impl Read + Send + 'static,
         len: u64,
@@ -37,7 +36,7 @@ impl StreamImage {
         StreamImage { reader: Box::new(reader), len, extents, at: 0, ended: false }
     }
 
-    /// Reads and forgets what lies before `offset`.
+    /// Reads and drops the bytes before `offset`.
     fn skip_to(&mut self, offset: u64) -> io::Result<()> {
         let wanted = offset - self.at;
         let skipped = io::copy(&mut self.reader.by_ref().take(wanted), &mut io::sink());
@@ -51,7 +50,7 @@ impl StreamImage {
         io::Error::new(io::ErrorKind::UnexpectedEof, message)
     }
 
-    /// One read, begun again if a signal interrupted it.
+    /// Reads once, and again if a signal interrupted the read.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.reader.read(buf) {
@@ -99,7 +98,7 @@ impl Image for StreamImage {
         }
         if self.at == self.len && !self.ended {
             if self.read(&mut [0])? > 0 {
-                let message = format!("the stream goes on after the {} bytes expected", self.len);
+                let message = format!("the stream is longer than the {} bytes expected", self.len);
                 return Err(io::Error::new(io::ErrorKind::InvalidData, message));
             }
             self.ended = true;
@@ -149,7 +148,7 @@ mod tests {
         image.read_at(&mut [0; 3], 0).unwrap();
         let error = image.read_at(&mut [0], 3).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-        assert_eq!(error.to_string(), "the stream goes on after the 4 bytes expected");
+        assert_eq!(error.to_string(), "the stream is longer than the 4 bytes expected");
     }
 
     #[test]

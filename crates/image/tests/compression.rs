@@ -4,7 +4,7 @@
 
 use std::io::{self, Cursor, Read, Write};
 
-use baler_image::{Compression, Image, StreamImage, measure};
+use baler_image::{Compression, Image, Measured, StreamImage, measure};
 use proptest::prelude::*;
 
 const ALL: [Compression; 4] =
@@ -35,6 +35,7 @@ fn compress(compression: Compression, data: &[u8]) -> Vec<u8> {
             encoder.write_all(data).unwrap();
             encoder.finish().unwrap()
         }
+        other => panic!("no encoder for {other}"),
     }
 }
 
@@ -149,7 +150,7 @@ fn a_stream_that_wants_too_much_memory_is_refused() {
         assert_eq!(
             error.to_string(),
             format!(
-                "the {compression} stream wants more memory than the 128.0 MiB (134217728 bytes) allowed"
+                "the {compression} stream needs more memory than the 128.0 MiB (134217728 bytes) allowed"
             )
         );
     }
@@ -162,7 +163,7 @@ fn a_compressed_image_is_measured_and_then_read() {
     for compression in ALL {
         let compressed = compress(compression, &data);
         let decoder = || compression.decoder(Cursor::new(compressed.clone())).unwrap();
-        let (len, extents) = measure(decoder(), &mut |_| Ok(())).unwrap();
+        let Measured { len, extents, .. } = measure(decoder(), &mut |_| Ok(())).unwrap();
         assert_eq!(len, 500_000);
         let mut image = StreamImage::new(decoder(), len, Some(extents.clone()));
         let mut read = vec![0; data.len()];

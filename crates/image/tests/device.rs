@@ -14,7 +14,6 @@ use std::{
 
 use baler_image::{DeviceSink, Error, Extent, FileImage, FileSink, Image, ImageSink};
 use rustix::fs::{Mode, OFlags, open};
-use suite::Target;
 use tempfile::NamedTempFile;
 
 /// A loop device, detached when dropped, also by a panic.
@@ -71,10 +70,10 @@ fn claim(path: &Path) -> impl Sized {
 fn a_device_passes_the_suite() {
     let size = suite::LARGEST + 65_536;
     let Some(device) = device(size) else { return };
-    suite::run(|| {
+    suite::run(|step| {
         fs::write(&device.path, vec![0xaa; size as usize]).unwrap();
-        let sink = Box::new(DeviceSink::open(&device.path).unwrap());
-        Target { sink, content: Box::new(|| Some(fs::read(&device.path).unwrap())) }
+        let is_complete = step(Box::new(DeviceSink::open(&device.path).unwrap()));
+        is_complete.then(|| fs::read(&device.path).unwrap())
     });
 }
 

@@ -1,4 +1,4 @@
-//! The sinks that need no device: a file, a stream, nothing.
+//! The sinks that need no device: a file, a stream, memory, nothing.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -12,10 +12,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use baler_image::{Discard, Error, Extent, FileSink, ImageSink, StreamSink};
-use suite::Target;
+use baler_image::{Discard, Error, Extent, FileSink, ImageSink, Memory, MemorySink, StreamSink};
 
-/// A writer into a vector that can be looked at, which takes few bytes at a time, as a pipe does.
+/// A writer into a shared vector, which takes few bytes at a time, as a pipe does.
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<Vec<u8>>>);
 
@@ -47,11 +46,10 @@ fn finish(mut sink: FileSink) -> io::Result<()> {
 fn a_file_passes_the_suite() {
     let dir = tempfile::tempdir().unwrap();
     let mut count = 0;
-    suite::run(|| {
+    suite::run(|step| {
         count += 1;
         let path = dir.path().join(format!("{count}.img"));
-        let sink = Box::new(FileSink::create(&path, false).unwrap());
-        Target { sink, content: Box::new(move || Some(fs::read(path).unwrap())) }
+        step(Box::new(FileSink::create(&path, false).unwrap())).then(|| fs::read(path).unwrap())
     });
     assert!(names(dir.path()).iter().all(|name| name.ends_with(".img")));
 }
@@ -60,25 +58,48 @@ fn a_file_passes_the_suite() {
 fn a_file_that_is_overwritten_passes_the_suite() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("disk.img");
-    suite::run(|| {
+    suite::run(|step| {
         fs::write(&path, vec![0xaa; suite::LARGEST as usize]).unwrap();
-        let sink = Box::new(FileSink::create(&path, true).unwrap());
-        Target { sink, content: Box::new(|| Some(fs::read(&path).unwrap())) }
+        step(Box::new(FileSink::create(&path, true).unwrap())).then(|| fs::read(&path).unwrap())
     });
 }
 
 #[test]
 fn a_stream_passes_the_suite() {
-    suite::run(|| {
+    suite::run(|step| {
         let written = Shared::default();
-        let sink = Box::new(StreamSink::new(written.clone()));
-        Target { sink, content: Box::new(move || Some(written.0.lock().unwrap().clone())) }
+        let is_complete = step(Box::new(StreamSink::new(written.clone())));
+        is_complete.then(|| written.0.lock().unwrap().clone())
     });
 }
 
 #[test]
+fn memory_passes_the_suite_and_changes_only_with_the_commit() {
+    suite::run(|step| {
+        let mut image = Memory::dense([0xaa; 100]);
+        if step(Box::new(MemorySink::new(&mut image))) {
+            return Some(image.into_bytes());
+        }
+        assert_eq!(image, Memory::dense([0xaa; 100]));
+        None
+    });
+}
+
+#[test]
+fn an_image_that_no_memory_can_hold_is_refused() {
+    let mut image = Memory::default();
+    let error = MemorySink::new(&mut image).begin(u64::MAX, None).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
+    let message = "an image of 16.0 EiB (18446744073709551615 bytes) does not fit in memory";
+    assert_eq!(error.to_string(), message);
+}
+
+#[test]
 fn nothing_passes_the_suite() {
-    suite::run(|| Target { sink: Box::new(Discard::new()), content: Box::new(|| None) });
+    suite::run(|step| {
+        step(Box::new(Discard::new()));
+        None
+    });
 }
 
 #[test]
@@ -100,14 +121,14 @@ fn a_file_has_its_name_only_when_it_is_complete_and_is_private() {
 fn a_file_that_is_there_is_kept_unless_it_is_to_be_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("disk.img");
-    // It comes to be there after the sink has looked.
+    // The file appears after the sink was created.
     let late = FileSink::create(&path, false).unwrap();
     fs::write(&path, "mine").unwrap();
     let error = finish(late).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
     assert_eq!(error.to_string(), format!("cannot complete `{}`", path.display()));
     assert_eq!(names(dir.path()), ["disk.img"]);
-    // It is there before.
+    // The file exists before.
     let error = FileSink::create(&path, false).unwrap_err();
     assert!(matches!(error, Error::Exists { .. }));
     assert_eq!(error.to_string(), format!("`{}` exists already", path.display()));
@@ -123,7 +144,7 @@ fn a_symbolic_link_is_followed_to_the_file_it_names() {
     let dir = tempfile::tempdir().unwrap();
     let (file, link) = (dir.path().join("file"), dir.path().join("link"));
     symlink("file", &link).unwrap();
-    // It leads nowhere.
+    // The file that it points to does not exist.
     assert!(matches!(FileSink::create(&link, false), Err(Error::Exists { .. })));
     fs::write(&file, "mine").unwrap();
     assert!(matches!(FileSink::create(&link, false), Err(Error::Exists { .. })));

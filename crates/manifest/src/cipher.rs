@@ -10,12 +10,12 @@ macro_rules! secret {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         ///
-        /// 16 bytes that are zeroed when dropped and never shown: `Debug` prints the type's name alone.
+        /// 16 bytes that are zeroed when dropped and never shown: `Debug` prints only the type's name.
         #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
         pub struct $name([u8; 16]);
 
         impl $name {
-            /// Takes these bytes; a copy that the caller keeps is the caller's to erase.
+            /// Takes these bytes. The caller has to erase a copy that it keeps.
             pub fn new(bytes: [u8; 16]) -> Self {
                 Self(bytes)
             }
@@ -24,14 +24,14 @@ macro_rules! secret {
             ///
             /// # Errors
             ///
-            /// [`KeyError::Random`] if `rng` has none to give.
+            /// [`KeyError::Random`] if `rng` fails.
             pub fn generate<R: TryCryptoRng + ?Sized>(rng: &mut R) -> Result<Self, KeyError> {
                 let mut secret = Self([0; 16]);
                 rng.try_fill_bytes(&mut secret.0).map_err(|_| KeyError::Random)?;
                 Ok(secret)
             }
 
-            /// The bytes, for the cipher.
+            /// Returns the bytes, for the cipher.
             pub fn bytes(&self) -> &[u8; 16] {
                 &self.0
             }
@@ -59,6 +59,6 @@ secret! {
 secret! {
     /// The initialisation vector of the CBC mode that a bundle is encrypted in, fresh for each bundle.
     ///
-    /// The format keeps it as secret as the key.
+    /// The format treats it as a secret, like the key.
     CipherIv
 }

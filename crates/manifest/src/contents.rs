@@ -1,11 +1,11 @@
-//! What a manifest says, as values.
+//! The contents of a manifest, as values.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::Sha1Digest;
+use crate::{Advice, Sha1Digest};
 
-/// The version of a manifest's format, its `version` element (`docs/format.md`, "The manifest").
+/// The version of a manifest's format, its `version` element ([format](crate::format#the-manifest)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
     /// `3`: no `machine_configuration`; `<image>` alone is signed.
@@ -17,7 +17,7 @@ pub enum Version {
 }
 
 impl Version {
-    /// The version that the text of a `version` element names, if it is one of these.
+    /// Returns the version that the text of a `version` element names, if it is one of these.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         match text {
             "3" => Some(Self::V3),
@@ -38,7 +38,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// What an image is for.
+/// The purpose of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ImageType {
     /// A machine image: what an AMI is made of.
@@ -50,7 +50,7 @@ pub enum ImageType {
 }
 
 impl ImageType {
-    /// The type that the text of a `type` element names, if it is one of these.
+    /// Returns the type that the text of a `type` element names, if it is one of these.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         match text {
             "machine" => Some(Self::Machine),
@@ -71,18 +71,18 @@ impl fmt::Display for ImageType {
     }
 }
 
-/// The program that made a bundle. Nothing signs this.
+/// The program that made a bundle. No signature covers it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bundler {
-    /// Its name, `ec2-ami-tools` for one.
+    /// The name, `ec2-ami-tools` for example.
     pub name: String,
-    /// Its version.
+    /// The version, `1.5` for example.
     pub version: String,
-    /// Its release, a number within the version.
+    /// The release, a number within the version.
     pub release: String,
 }
 
-/// Which device of the instance a virtual device becomes.
+/// A block device mapping: the device of the instance that a virtual device becomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockDeviceMapping {
     /// The virtual name: `ami`, `root`, `swap`, `ephemeral0`…
@@ -94,39 +94,42 @@ pub struct BlockDeviceMapping {
 /// One of the files that hold the encrypted image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// Its name: a bare file name, beside the manifest.
+    /// The name: a bare file name, beside the manifest.
     pub filename: String,
     /// The SHA-1 of the file as it is stored.
     pub digest: Sha1Digest,
 }
 
-/// What a manifest says: what was read from one, and what is to be written into one.
+/// The contents of a manifest: as read from one, or as they will be written into one.
 ///
-/// As read, all of it but the bundler is taken from the signed bytes. The order of [`parts`](Self::parts) is that of
-/// the image. `docs/format.md`, "The manifest", says where each is found.
+/// As read, all of it except the bundler is taken from the signed bytes. The order of [`parts`](Self::parts) is that of
+/// the image. The [format](crate::format#the-manifest) says where in the document each value is.
+///
+/// [`draft`](Self::draft) makes one; its fields are assigned afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Contents {
     /// The program that made the bundle.
     pub bundler: Bundler,
-    /// The processor architecture, `x86_64` or `i386`; version 3 does not say and is `i386`.
+    /// The processor architecture, `x86_64` or `i386`. A manifest of version 3 has none and means `i386`.
     pub architecture: String,
-    /// The block device mappings; written in the order of their virtual names.
+    /// The block device mappings. They are written in the order of their virtual names.
     pub mappings: Vec<BlockDeviceMapping>,
     /// The kernel to boot with, `aki-…`.
     pub kernel_id: Option<String>,
     /// The ramdisk to boot with, `ari-…`.
     pub ramdisk_id: Option<String>,
-    /// Product codes. One report says that EC2 refuses a manifest that has some.
+    /// The product codes. One report says that EC2 refuses a manifest that has some.
     pub product_codes: Vec<String>,
     /// The bundle's name: the prefix of its files and the name of the archive's member.
     pub name: String,
-    /// The account of its owner, as read; for writing, what [`AccountId`] accepts.
+    /// The account of the owner, as read. For writing it must be one that [`AccountId`] accepts.
     pub account: String,
-    /// What the image is for.
+    /// The purpose of the image.
     pub image_type: ImageType,
     /// The name of the kernel, in a kernel image.
     pub kernel_name: Option<String>,
-    /// The AMIs that this one was made from.
+    /// The ids of the AMIs that this one was made from, `ami-…`.
     pub ancestry: Vec<String>,
     /// The SHA-1 of the archive before it is compressed.
     pub digest: Sha1Digest,
@@ -134,20 +137,23 @@ pub struct Contents {
     pub size: u64,
     /// The sum of the lengths of the parts in bytes.
     pub bundled_size: u64,
-    /// The cipher key, encrypted with EC2's public key; empty where it is not there.
+    /// The cipher key, encrypted with EC2's public key; empty if the manifest has none.
     pub ec2_key: Vec<u8>,
-    /// The cipher key, encrypted with the user's public key; empty where there is no user key.
+    /// The cipher key, encrypted with the user's public key; empty if the manifest has none.
     pub user_key: Vec<u8>,
-    /// The initialisation vector, encrypted with EC2's public key; empty where it is not there.
+    /// The initialisation vector, encrypted with EC2's public key; empty if the manifest has none.
     pub ec2_iv: Vec<u8>,
-    /// The initialisation vector, encrypted with the user's public key; empty where there is no user key.
+    /// The initialisation vector, encrypted with the user's public key; empty if the manifest has none.
     pub user_iv: Vec<u8>,
     /// The parts, in the order of the image.
     pub parts: Vec<Part>,
 }
 
 impl Contents {
-    /// What a new manifest of a machine image says at the least; what comes of bundling is empty.
+    /// Makes the contents of a new manifest of a machine image, before it is bundled.
+    ///
+    /// The results of bundling (digest, lengths, encrypted secrets, parts) are zero or empty until they are assigned.
+    /// [`check_draft`](crate::check_draft) checks a draft, [`write()`](crate::write()) what became of it.
     pub fn draft(bundler: Bundler, name: &str, account: &AccountId, architecture: String) -> Self {
         Self {
             bundler,
@@ -175,7 +181,7 @@ impl Contents {
 
 /// The id of an AWS account: 12 digits.
 ///
-/// The console shows it as `1234-5678-9012`; EC2 refuses a manifest with hyphens in it, so they are dropped here.
+/// The console shows it as `1234-5678-9012`. EC2 refuses a manifest with hyphens in it, so they are dropped.
 ///
 /// ```
 /// let account: baler_manifest::AccountId = "1234-5678-9012".parse()?;
@@ -186,24 +192,30 @@ impl Contents {
 pub struct AccountId(String);
 
 impl AccountId {
-    /// Its 12 digits.
+    /// Returns the 12 digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Why a text is not the id of an account.
+/// An error of reading the id of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AccountError {
-    /// It looks like the id of an access key, which many take for it.
-    #[error(
-        "an account id is 12 digits; this looks like an access key id\nhint: `aws sts get-caller-identity` prints the account id"
-    )]
+    /// The text looks like the id of an access key, which is often confused with it.
+    #[error("an account id is 12 digits; this looks like an access key id")]
     AccessKey,
-    /// Something that is not 12 digits.
+    /// The text is not 12 digits.
     #[error("an account id is 12 digits, with or without hyphens")]
     NotTwelveDigits,
+}
+
+impl AccountError {
+    /// Returns what the user can do about it, if there is something to do.
+    pub fn advice(&self) -> Option<Advice> {
+        let sentence = "`aws sts get-caller-identity` prints the account id";
+        matches!(self, Self::AccessKey).then(|| Advice::say(sentence))
+    }
 }
 
 impl FromStr for AccountId {

@@ -3,22 +3,31 @@
 use std::fmt;
 use std::str::FromStr;
 
+use sha1::{Digest as _, Sha1};
+
 use crate::hex::{self, HexError};
 
 /// A SHA-1 digest: 20 bytes, shown as 40 lower-case hexadecimal digits and read from digits in any case.
 ///
-/// It is compared as bytes: tools that compared the text, or dropped a leading zero, failed one image in sixteen
-/// (`docs/format.md`, "What a reader must not trust").
+/// Digests are compared as bytes: tools that compared the text, or dropped a leading zero, failed on one image in
+/// sixteen ([format](crate::format#what-a-reader-must-not-trust)).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sha1Digest([u8; 20]);
 
 impl Sha1Digest {
-    /// The digest with these bytes.
+    /// Makes the digest with these bytes.
     pub fn new(bytes: [u8; 20]) -> Self {
         Self(bytes)
     }
 
-    /// Its 20 bytes.
+    /// Computes the digest of runs of bytes, one after the other.
+    pub(crate) fn of<'a>(runs: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut sha1 = Sha1::new();
+        runs.for_each(|run| sha1.update(run));
+        Self(sha1.finalize().into())
+    }
+
+    /// Returns the 20 bytes.
     pub fn bytes(&self) -> &[u8; 20] {
         &self.0
     }

@@ -1,47 +1,58 @@
 //! The public keys that EC2 opens bundles with, built in.
 
-use crate::PublicKey;
+use crate::{Advice, PublicKey};
 
-/// One of EC2's public keys (`docs/format.md`, "EC2's public keys").
+/// One of EC2's public keys ([format](crate::format#ec2s-public-keys)).
 ///
-/// They were distributed in certificates that have long expired; the keys are still the ones.
+/// They were distributed in certificates that have long expired; the keys are still in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Ec2Key {
-    /// That of every commercial region.
+    /// The key of every commercial region.
     Commercial,
-    /// That of AWS GovCloud (US-West).
+    /// The key of AWS GovCloud (US-West).
     GovCloud,
-    /// That of China (Beijing).
+    /// The key of China (Beijing).
     China,
 }
 
-/// Why it is not known which key serves a region.
+/// An error of finding the key of a region.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegionError {
-    /// Not the name of a region.
+    /// The text is not the name of a region; the text, cut short and escaped.
     #[error("`{0}` is not the name of a region: one looks like `eu-west-1`")]
     Malformed(String),
-    /// A region of another partition, whose key nobody has published.
-    #[error(
-        "which public key EC2 has in `{region}` ({place}) is not documented\nhint: give EC2's certificate for that region with `--ec2-cert`"
-    )]
+    /// The region is in a partition whose key is not published.
+    #[error("which public key EC2 has in `{region}` ({place}) is not documented")]
     NoKnownKey {
         /// The region.
         region: String,
-        /// What it is a part of.
+        /// The partition that the region belongs to, in words.
         place: &'static str,
     },
 }
 
+impl RegionError {
+    /// Returns what the user can do about it, if there is something to do.
+    pub fn advice(&self) -> Option<Advice> {
+        match self {
+            Self::Malformed(_) => None,
+            Self::NoKnownKey { region, .. } => {
+                Some(Advice::GiveEc2Certificate { region: region.clone() })
+            }
+        }
+    }
+}
+
 impl Ec2Key {
-    /// All of them.
+    /// The built-in keys.
     pub const ALL: [Self; 3] = [Self::Commercial, Self::GovCloud, Self::China];
 
-    /// The key that EC2 has in a region.
+    /// Returns the key that EC2 has in a region.
     ///
-    /// There is no list of regions in it, so a new commercial one is served as well. A region that is not commercial
-    /// and has no documented key is refused: with a wrong key the bundle registers and never boots.
+    /// The form of the name decides, not a list of regions, so that new commercial regions work. A region that is not
+    /// commercial and has no documented key is refused: with a wrong key the bundle registers and never boots.
     ///
     /// ```
     /// use baler_manifest::Ec2Key;
@@ -52,7 +63,8 @@ impl Ec2Key {
     ///
     /// # Errors
     ///
-    /// [`RegionError`] says why there is none.
+    /// [`RegionError::Malformed`] if `region` does not have the form of a region's name,
+    /// [`RegionError::NoKnownKey`] if it has and the key of its partition is not documented.
     pub fn for_region(region: &str) -> Result<Self, RegionError> {
         let parts: Vec<&str> = region.split('-').collect();
         let word =
@@ -81,12 +93,12 @@ impl Ec2Key {
             [_, partition, _, _] if partition.starts_with("iso") => "an isolated AWS partition",
             ["eusc", ..] => "the AWS European Sovereign Cloud",
             [area, _, _] if area.len() == 2 => return Ok(Self::Commercial),
-            _ => "a partition that is not known here",
+            _ => "an unknown partition",
         };
         Err(RegionError::NoKnownKey { region: region.to_owned(), place })
     }
 
-    /// What it is called, in messages and reports.
+    /// Returns the name of the key in messages and reports: `commercial`, `govcloud` or `china`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Commercial => "commercial",
@@ -95,7 +107,7 @@ impl Ec2Key {
         }
     }
 
-    /// The key.
+    /// Returns the public key itself.
     pub fn public_key(self) -> PublicKey {
         let modulus: &[u8] = match self {
             Self::Commercial => &COMMERCIAL,
@@ -207,7 +219,9 @@ mod tests {
             match (Ec2Key::for_region(region), expected) {
                 (Ok(key), Some(expected)) => assert_eq!(key, expected, "{region}"),
                 (Err(error @ RegionError::NoKnownKey { .. }), None) => {
-                    assert!(error.to_string().contains("--ec2-cert"), "{error}");
+                    assert!(error.to_string().contains(region), "{error}");
+                    let region = region.to_owned();
+                    assert_eq!(error.advice(), Some(Advice::GiveEc2Certificate { region }));
                 }
                 (other, _) => panic!("{region}: {other:?}"),
             }
@@ -235,6 +249,7 @@ mod tests {
         ] {
             let error = Ec2Key::for_region(region).unwrap_err();
             assert!(matches!(error, RegionError::Malformed(_)), "{region}: {error}");
+            assert_eq!(error.advice(), None);
             assert!(!error.to_string().contains('\u{1b}'));
         }
     }

@@ -1,40 +1,40 @@
-//! Hexadecimal text, as the manifest holds it: written in lower case, read in any.
+//! Hexadecimal text as in the manifest: written in lower case, read in any case.
 
 use zeroize::Zeroizing;
 
-/// Why a text is not the hexadecimal form of what it should be.
+/// An error of reading hexadecimal text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HexError {
-    /// Half a byte is missing or too much.
+    /// The number of digits is odd; that number.
     #[error("an odd number of hexadecimal digits ({0})")]
     OddLength(usize),
-    /// A character that is not a hexadecimal digit, and its offset in bytes.
+    /// A character is not a hexadecimal digit; its offset in bytes.
     #[error("not a hexadecimal digit at offset {0}")]
     BadDigit(usize),
-    /// Well-formed, but not as many bytes as the value has.
+    /// The text is well-formed, but has not as many bytes as the value.
     #[error("{found} bytes where there should be {expected}")]
     WrongLength {
-        /// The bytes that the value has.
+        /// The number of bytes of the value.
         expected: usize,
-        /// The bytes that the text has.
+        /// The number of bytes of the text.
         found: usize,
     },
 }
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// The two digits of a byte, lower case.
+/// Returns the two digits of a byte, lower case.
 fn digits(byte: u8) -> [u8; 2] {
     [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
 }
 
-/// Lower-case hexadecimal of `bytes`.
+/// Encodes `bytes` in lower case.
 pub(crate) fn encode(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|&byte| digits(byte)).map(char::from).collect()
 }
 
-/// The 32 digits of a key or an IV: the text that is encrypted with RSA (`docs/format.md`, "Key wrapping").
+/// Returns the 32 digits of a key or an IV: the text that is encrypted with RSA (`docs/format.md`, "Key wrapping").
 pub(crate) fn encode_secret(bytes: &[u8; 16]) -> Zeroizing<[u8; 32]> {
     let mut text = Zeroizing::new([0; 32]);
     for (pair, &byte) in text.chunks_exact_mut(2).zip(bytes) {
@@ -43,14 +43,14 @@ pub(crate) fn encode_secret(bytes: &[u8; 16]) -> Zeroizing<[u8; 32]> {
     text
 }
 
-/// The bytes that `text` stands for, in any case.
+/// Decodes `text`, in any case.
 pub(crate) fn decode(text: &[u8]) -> Result<Vec<u8>, HexError> {
     let mut bytes = vec![0; text.len() / 2];
     decode_into(text, &mut bytes)?;
     Ok(bytes)
 }
 
-/// Fills `bytes` with what `text` stands for; the text must have exactly that length.
+/// Decodes `text` into `bytes`; the text must have exactly that length.
 pub(crate) fn decode_into(text: &[u8], bytes: &mut [u8]) -> Result<(), HexError> {
     if let Some(at) = text.iter().position(|digit| !digit.is_ascii_hexdigit()) {
         return Err(HexError::BadDigit(at));
@@ -67,7 +67,7 @@ pub(crate) fn decode_into(text: &[u8], bytes: &mut [u8]) -> Result<(), HexError>
     Ok(())
 }
 
-/// The value of one digit, which was checked to be one.
+/// Returns the value of a character that is known to be a digit.
 fn value(digit: u8) -> u8 {
     match digit {
         b'0'..=b'9' => digit - b'0',

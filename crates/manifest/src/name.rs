@@ -1,37 +1,37 @@
-//! The names of parts and of bundles, which become file names.
+//! Names of parts and of bundles, which become file names.
 
 /// The most bytes that a name may have: what Linux file systems hold (`NAME_MAX` in `<linux/limits.h>`).
 pub const MAX_NAME: usize = 255;
 
-/// Why a name cannot be that of a part or a bundle.
+/// An error of a name that is to be that of a part or a bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
-    /// There is nothing in it.
+    /// The name is empty.
     #[error("empty")]
     Empty,
-    /// `.` or `..`, which name a directory.
+    /// The name is `.` or `..`, which is a directory.
     #[error("the name of a directory")]
     Directory,
-    /// There is a `/` in it: it would lead out of the bundle's directory.
+    /// The name has a `/` in it and could lead out of the bundle's directory.
     #[error("a path, not a bare file name")]
     Path,
-    /// There is a control character in it, NUL among them.
+    /// The name has a control character in it; NUL is one.
     #[error("a control character in it")]
     Control,
-    /// More than [`MAX_NAME`] bytes.
+    /// The name has more than [`MAX_NAME`] bytes; how many.
     #[error("{0} bytes long, the limit is {MAX_NAME}")]
     TooLong(usize),
 }
 
-/// Checks that `name` is a bare file name, which is what the name of a part and that of a bundle must be.
+/// Checks that `name` is a bare file name, as the name of a part and that of a bundle must be.
 ///
-/// The classic tools join whatever the manifest says to a directory; a hostile manifest writes anywhere with them
-/// (`docs/format.md`, "What a reader must not trust").
+/// The classic tools append any name in the manifest to a directory, so that a hostile manifest writes anywhere
+/// ([format](crate::format#what-a-reader-must-not-trust)).
 ///
 /// # Errors
 ///
-/// Says the first thing that is wrong with it.
+/// [`NameError`], the first fault that is found.
 pub fn check_name(name: &str) -> Result<(), NameError> {
     if name.is_empty() {
         return Err(NameError::Empty);

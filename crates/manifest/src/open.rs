@@ -1,32 +1,45 @@
-//! From a manifest and a private key to the secrets of the bundle.
+//! Opening: from a manifest and a private key to the secrets of the bundle.
 
 use rsa::rand_core::TryCryptoRng;
 
 use crate::{CipherIv, CipherKey, Contents, KeyError, PrivateKey};
 
-/// Whose copy of the secrets was opened.
+/// The owner of the copy of the secrets that was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenedAs {
-    /// The user's: the usual case.
+    /// The user, which is the usual case.
     User,
-    /// EC2's: the key is that of an EC2, or of another cloud of its kind.
+    /// EC2: the key is that of an EC2, or of another cloud of its kind.
     Ec2,
 }
 
+/// The secrets of a bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Opened {
+    /// The cipher key.
+    pub key: CipherKey,
+    /// The initialisation vector.
+    pub iv: CipherIv,
+    /// The owner of the copy that the private key opened.
+    pub opened_as: OpenedAs,
+}
+
 /// Unwraps the cipher key and the initialisation vector of a bundle with `key`: the user's copy if it opens with it,
-/// else EC2's (`docs/format.md`, "Key wrapping").
+/// else EC2's ([format](crate::format#key-wrapping)).
 ///
-/// Whether the secrets are the right ones is only known when the image's digest is: whoever can write a manifest can
-/// wrap others for a public key.
+/// Only the image's digest proves that the secrets are the right ones: anyone who can write a manifest can wrap others
+/// for a public key.
 ///
 /// # Errors
 ///
-/// [`KeyError::NotForThisKey`], or [`KeyError::NoUserKey`] if there is no user's copy at all; [`KeyError::Random`].
+/// [`KeyError::NotForThisKey`] if `key` opens neither copy, [`KeyError::NoUserKey`] if it does not open EC2's and there
+/// is no other, [`KeyError::Random`] if `rng` fails.
 pub fn open<R: TryCryptoRng + ?Sized>(
     contents: &Contents,
     key: &PrivateKey,
     rng: &mut R,
-) -> Result<(CipherKey, CipherIv, OpenedAs), KeyError> {
+) -> Result<Opened, KeyError> {
     let copies = [
         (&contents.user_key, &contents.user_iv, OpenedAs::User),
         (&contents.ec2_key, &contents.ec2_iv, OpenedAs::Ec2),
@@ -36,7 +49,9 @@ pub fn open<R: TryCryptoRng + ?Sized>(
             .unwrap(wrapped_key, rng)
             .and_then(|cipher_key| Ok((cipher_key, key.unwrap(wrapped_iv, rng)?)));
         match secrets {
-            Ok((cipher_key, iv)) => return Ok((cipher_key.into(), iv.into(), opened_as)),
+            Ok((cipher_key, iv)) => {
+                return Ok(Opened { key: cipher_key.into(), iv: iv.into(), opened_as });
+            }
             Err(KeyError::NotForThisKey | KeyError::OtherLength { .. }) => {}
             Err(error) => return Err(error),
         }

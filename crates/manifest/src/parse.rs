@@ -1,13 +1,14 @@
-//! Reading a manifest: one pass over the document, which believes nothing.
+//! Reading a manifest: one pass over the document, which trusts nothing.
 //!
 //! The reader walks the events of the document and keeps a stack of the elements that are open. It remembers the text
-//! of each known element and where the signed ones begin and end; [`collect`](collect::Found::contents) then
-//! makes values of the texts. Whatever would let two readers see two different manifests in the same bytes is refused
+//! of each known element and the start and end of the signed ones; [`collect`](collect::Found::contents) then makes
+//! values of the texts. A document in which two readers could see two different manifests is refused
 //! (`docs/format.md`, "What a reader must not trust").
 
 mod collect;
 mod element;
 mod error;
+mod text;
 
 use std::ops::Range;
 
@@ -16,25 +17,19 @@ use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
 
 use self::collect::Found;
-pub(crate) use self::collect::{MAX_BYTES, UNSIGNED};
 use self::element::{Element, Holds};
 pub use self::error::ParseError;
+use self::text::{is_space, shown};
+use crate::limits::{MAX_ATTRIBUTES, MAX_DEPTH, MAX_SIZE};
 use crate::{Contents, Signature, Version};
-
-/// The most bytes that a manifest may have: one for 1 TiB, a hundred times what EC2 takes, has 16 MB.
-pub const MAX_SIZE: usize = 16 << 20;
-/// The most elements within each other; the format has five.
-const MAX_DEPTH: usize = 16;
-/// The most attributes of an element; the format has one.
-const MAX_ATTRIBUTES: usize = 16;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// What a document was found to be.
+/// A document that was read.
 pub(crate) struct Parsed<'a> {
     pub(crate) text: &'a str,
     pub(crate) version: Version,
-    /// The bytes that the signature is over, in that order.
+    /// The ranges that the signature covers, in that order.
     pub(crate) signed: Vec<Range<usize>>,
     pub(crate) contents: Contents,
     pub(crate) signature: Signature,
@@ -60,7 +55,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed<'_>, ParseError> {
     Ok(Parsed { text, version, signed, contents, signature })
 }
 
-/// The document as text, and where it begins behind a byte order mark.
+/// Returns the document as text, and the offset at which it begins after a byte order mark.
 fn text(bytes: &[u8]) -> Result<(&str, usize), ParseError> {
     if bytes.len() > MAX_SIZE {
         return Err(ParseError::TooLarge(bytes.len()));
@@ -76,7 +71,7 @@ fn text(bytes: &[u8]) -> Result<(&str, usize), ParseError> {
     }
     let text = str::from_utf8(bytes)
         .map_err(|error| ParseError::NotUtf8 { offset: error.valid_up_to() })?;
-    // XML 1.0, production 2: of the control characters, only these three exist.
+    // XML 1.0, production 2: of the control characters, only these three are allowed.
     let control = |byte: &u8| *byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r');
     match bytes.iter().position(control) {
         Some(offset) => Err(ParseError::ControlCharacter { offset }),
@@ -92,7 +87,7 @@ struct Walk<'a> {
     root_seen: bool,
     machine_configuration: Option<Range<usize>>,
     image: Option<Range<usize>>,
-    /// Where the signed element that is open begins.
+    /// The start of the signed element that is open.
     opened_at: usize,
     found: Found,
 }
@@ -154,7 +149,7 @@ impl<'a> Walk<'a> {
             first = false;
         }
         match self.open.last() {
-            // quick-xml does not mind.
+            // quick-xml accepts this.
             Some(open) => Err(ParseError::Unclosed { element: open.path() }),
             None if !self.root_seen => {
                 Err(ParseError::Missing { element: Element::Manifest.path() })
@@ -163,9 +158,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Where the reader is, in the bytes of the document.
+    /// Returns the position of the reader, in bytes of the document.
     fn offset(&self, reader: &Reader<&[u8]>) -> usize {
-        // The position cannot be past the text, which is in memory.
+        // The position is within the text, which is in memory: the conversion cannot fail.
         self.start
             + usize::try_from(reader.buffer_position()).unwrap_or(self.text.len() - self.start)
     }
@@ -188,7 +183,7 @@ impl<'a> Walk<'a> {
         Err(ParseError::Encoding(shown(&encoding)))
     }
 
-    /// Text that is not white space, or a reference, at `offset`.
+    /// Takes text that is not white space, or a reference, at `offset`.
     fn characters(&self, offset: usize) -> Result<(), ParseError> {
         match self.open.last() {
             None if self.root_seen => Err(ParseError::Trailing { offset }),
@@ -220,13 +215,14 @@ impl<'a> Walk<'a> {
             return Err(ParseError::TooDeep { offset });
         }
         self.root_seen = true;
-        // A reader that looks for these two by name, at any depth or in any name space, must find the same ones.
+        // A reader that searches for these two by name, at any depth or in any name space, must find the same ones.
         for signed in [Element::MachineConfiguration, Element::Image] {
             if name.local_name().as_ref() == signed.path() && element != signed {
                 let element = signed.path();
-                return Err(match self.found.seen(signed) {
-                    true => ParseError::Repeated { element, offset },
-                    false => ParseError::Misplaced { element, offset },
+                return Err(if self.found.seen(signed) {
+                    ParseError::Repeated { element, offset }
+                } else {
+                    ParseError::Misplaced { element, offset }
                 });
             }
         }
@@ -258,9 +254,9 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The innermost element ends, and its last byte is the one before `end`.
+    /// Ends the innermost element, whose last byte is the one before `end`.
     fn end(&mut self, end: usize) -> Result<(), ParseError> {
-        // That it has the right name, and that there is one, was checked by quick-xml.
+        // quick-xml has checked that an element is open and has this name.
         let Some(element) = self.open.pop() else { return Ok(()) };
         match element {
             Element::MachineConfiguration => self.machine_configuration = Some(self.opened_at..end),
@@ -271,37 +267,17 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The character that a reference stands for.
+/// Returns the character that a reference stands for.
 ///
-/// Numbers are accepted because euca2ools, which declares its manifests to be ASCII, writes everything else with
-/// them.
+/// Numbers are accepted because euca2ools declares its manifests to be ASCII and writes all other characters as
+/// numbers.
 fn referred(reference: &BytesRef<'_>, offset: usize) -> Result<char, ParseError> {
-    let character = match reference.is_char_ref() {
-        true => reference.resolve_char_ref().ok().flatten(),
-        false => resolve_xml_entity(reference).and_then(|text| text.chars().next()),
+    let character = if reference.is_char_ref() {
+        reference.resolve_char_ref().ok().flatten()
+    } else {
+        resolve_xml_entity(reference).and_then(|text| text.chars().next())
     };
     character
         .filter(|c| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}'))
         .ok_or_else(|| ParseError::Reference { offset, name: shown(reference) })
-}
-
-/// White space, as XML has it.
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
-}
-
-/// What a message may show of a document: its start, with nothing in it that a terminal would act on.
-fn shown(text: &str) -> String {
-    const LONGEST: usize = 100;
-    let mut shown = String::new();
-    for c in text.chars().take(LONGEST) {
-        match c {
-            '\'' | '"' | '\\' => shown.push(c),
-            c => shown.extend(c.escape_debug()),
-        }
-    }
-    if text.chars().nth(LONGEST).is_some() {
-        shown.push('…');
-    }
-    shown
 }

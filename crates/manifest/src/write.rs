@@ -1,26 +1,28 @@
 //! Writing a manifest, byte for byte as the classic tools do.
 //!
-//! EC2 minds the XML declaration, the order of the elements and hyphens in the account; the classic layout is the one
-//! that it is known to take (`docs/format.md`, "The manifest").
+//! EC2 is strict about the XML declaration, the order of the elements and hyphens in the account. The classic layout is
+//! known to be accepted (`docs/format.md`, "The manifest").
 
 use std::collections::HashSet;
 
 use quick_xml::escape::escape;
 use rsa::rand_core::TryCryptoRng;
 
-use crate::manifest::digest;
+use crate::limits::{MAX_BYTES, MAX_SIZE};
 use crate::name::{NameError, check_name};
-use crate::parse::{MAX_BYTES, MAX_SIZE, UNSIGNED};
-use crate::{AccountError, AccountId, Contents, ImageType, KeyError, PrivateKey, hex};
+use crate::signature::UNSIGNED;
+use crate::{
+    AccountError, AccountId, Advice, Contents, ImageType, KeyError, PrivateKey, Sha1Digest, hex,
+};
 
-/// Why a manifest cannot be written.
+/// An error of writing a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
     /// The bundle's name is not a bare file name.
     #[error("the bundle's name cannot be a file name")]
     Name(#[source] NameError),
-    /// The account is not one.
+    /// The account is not the id of an account.
     #[error("the bundle's account cannot be written")]
     Account(#[source] AccountError),
     /// The name of a part is not a bare file name.
@@ -28,17 +30,17 @@ pub enum WriteError {
     PartName {
         /// The index of the part.
         index: usize,
-        /// What is wrong with it.
+        /// The fault of the name.
         #[source]
         source: NameError,
     },
-    /// Two parts would be the same file.
+    /// Two parts would be the same file; the index of the second one.
     #[error("part {0} has the name of another part")]
     RepeatedPartName(usize),
-    /// There are no parts.
+    /// The contents list no parts.
     #[error("a bundle has at least one part")]
     NoParts,
-    /// A value that EC2 would refuse, or that would be read as another one.
+    /// EC2 would refuse a value, or it would be read as another one.
     #[error("`{element}` cannot be `{}`", .value.escape_debug())]
     Value {
         /// The element.
@@ -46,40 +48,50 @@ pub enum WriteError {
         /// The value.
         value: String,
     },
-    /// Two devices for one virtual name.
+    /// A virtual name has two devices; the name.
     #[error("the virtual name `{}` is mapped twice", .0.escape_debug())]
     RepeatedMapping(String),
-    /// A kernel's name in an image that is not a kernel.
+    /// The image has the name of a kernel and is not a kernel.
     #[error("only a kernel image has a kernel name")]
     KernelName,
-    /// No cipher key, or no initialisation vector, for EC2.
+    /// The cipher key or the initialisation vector for EC2 is missing.
     #[error("the bundle's key was not encrypted for EC2")]
     NotForEc2,
-    /// A cipher key for the user and no initialisation vector, or the other way round.
+    /// Only one of the cipher key and the initialisation vector is there for the user.
     #[error(
         "the bundle's key and its initialisation vector must both be encrypted for the user, or neither"
     )]
     HalfForUser,
-    /// More bytes than a manifest may have.
-    #[error(
-        "the manifest would have {0} bytes, at most {MAX_SIZE} are read\nhint: larger parts make fewer of them"
-    )]
+    /// The manifest would have more bytes than [`MAX_SIZE`]; how many.
+    #[error("the manifest would have {0} bytes, at most {MAX_SIZE} are read")]
     TooLarge(usize),
-    /// It cannot be signed.
+    /// The manifest cannot be signed.
     #[error("the manifest cannot be signed")]
     Key(#[source] KeyError),
 }
 
-/// Writes a manifest of version 2007-10-10 and signs it with `key`; without a key it says `UNSIGNED`, which EC2
-/// takes.
+impl WriteError {
+    /// Returns what the user can do about it, if there is something to do.
+    pub fn advice(&self) -> Option<Advice> {
+        match self {
+            Self::Account(source) => source.advice(),
+            Self::Key(source) => source.advice(),
+            Self::TooLarge(_) => Some(Advice::say("use larger parts, so that there are fewer")),
+            _ => None,
+        }
+    }
+}
+
+/// Writes a manifest of version 2007-10-10 and signs it with `key`. Without a key the signature is `UNSIGNED`, which EC2
+/// accepts.
 ///
-/// The same contents and key give the same bytes, whatever `rng` gives: it blinds the signing. Hyphens in the account
-/// are dropped; mappings are put in the order of their virtual names.
+/// The same contents and key give the same bytes, whatever `rng` gives, because it only blinds the signing. Hyphens in
+/// the account are dropped; mappings are put in the order of their virtual names.
 ///
 /// # Errors
 ///
-/// Contents that EC2 refuses, or that [`Manifest::parse`](crate::Manifest::parse) would not read back: see
-/// [`WriteError`].
+/// [`WriteError`] for contents that EC2 refuses or that [`Manifest::parse`](crate::Manifest::parse) would not read
+/// back, and if `rng` fails.
 pub fn write<R: TryCryptoRng + ?Sized>(
     contents: &Contents,
     key: Option<&PrivateKey>,
@@ -99,7 +111,7 @@ pub fn write<R: TryCryptoRng + ?Sized>(
     image(&mut xml, contents, &account);
     let signature = match key {
         Some(key) => {
-            let digest = digest(std::iter::once(&xml.0.as_bytes()[signed..]));
+            let digest = Sha1Digest::of(std::iter::once(&xml.0.as_bytes()[signed..]));
             hex::encode(&key.sign(&digest, rng).map_err(WriteError::Key)?)
         }
         None => UNSIGNED.to_owned(),
@@ -171,7 +183,7 @@ impl Xml {
         self.0.extend(["</", name, ">"]);
     }
 
-    /// An element that is there even if it is empty: EC2 refuses a manifest without the user's copies of the secrets.
+    /// Writes an element even if it is empty: EC2 refuses a manifest without the user's copies of the secrets.
     fn element(&mut self, name: &str, attributes: &str, text: &str) {
         if text.is_empty() {
             self.0.extend(["<", name, attributes, "/>"]);
@@ -185,7 +197,7 @@ impl Xml {
         self.element(name, "", text);
     }
 
-    /// An element that is left out if there is nothing for it.
+    /// Writes an element unless there is no text for it.
     fn optional(&mut self, name: &str, text: Option<&str>) {
         if let Some(text) = text {
             self.text(name, text);
@@ -201,13 +213,12 @@ impl Xml {
     }
 }
 
-/// Refuses what EC2 would, and what would not be read back as it is.
-/// Checks that [`write()`] will take `contents`, as far as that is known before they are complete: the digests, the
-/// lengths, the secrets and the parts are not looked at.
+/// Checks that [`write()`] will accept `contents`, as far as that is known before the image is bundled: the digests, the
+/// lengths, the secrets and the parts are not checked.
 ///
 /// # Errors
 ///
-/// Those of [`write()`].
+/// The [`WriteError`] with which [`write()`] would fail.
 pub fn check_draft(contents: &Contents) -> Result<(), WriteError> {
     let draft = Contents {
         size: 0,
@@ -222,6 +233,7 @@ pub fn check_draft(contents: &Contents) -> Result<(), WriteError> {
     check(&draft).map(drop)
 }
 
+/// Refuses contents that EC2 would refuse, and contents that would be read back as others.
 fn check(contents: &Contents) -> Result<AccountId, WriteError> {
     check_name(&contents.name).map_err(WriteError::Name)?;
     // The reader drops the white space around a text.
@@ -256,52 +268,55 @@ fn check(contents: &Contents) -> Result<AccountId, WriteError> {
 }
 
 fn check_values(contents: &Contents) -> Result<(), WriteError> {
-    // An id or a code: one word. A text: one line.
-    let word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-    let line = |text: &str| text.trim() == text && !text.chars().any(char::is_control);
-    let mut values: Vec<(&'static str, &str, bool)> = Vec::new();
-    for (element, text) in [
-        ("bundler/name", &contents.bundler.name),
-        ("bundler/version", &contents.bundler.version),
-        ("bundler/release", &contents.bundler.release),
-    ] {
-        values.push((element, text, line(text)));
+    let bundler = &contents.bundler;
+    check_line("bundler/name", &bundler.name)?;
+    check_line("bundler/version", &bundler.version)?;
+    check_line("bundler/release", &bundler.release)?;
+    check_word("architecture", &contents.architecture)?;
+    if let Some(kernel) = &contents.kernel_id {
+        check_word("kernel_id", kernel)?;
     }
-    values.push(("architecture", &contents.architecture, word(&contents.architecture)));
-    for (element, text) in
-        [("kernel_id", &contents.kernel_id), ("ramdisk_id", &contents.ramdisk_id)]
-    {
-        values.extend(text.iter().map(|text| (element, text.as_str(), word(text))));
+    if let Some(ramdisk) = &contents.ramdisk_id {
+        check_word("ramdisk_id", ramdisk)?;
     }
-    values.extend(
-        contents
-            .kernel_name
-            .iter()
-            .map(|text| ("kernel_name", text.as_str(), line(text) && !text.is_empty())),
-    );
-    values.extend(
-        contents.product_codes.iter().map(|text| ("product_code", text.as_str(), word(text))),
-    );
-    values.extend(
-        contents.ancestry.iter().map(|text| ("ancestor_ami_id", text.as_str(), word(text))),
-    );
+    if let Some(name) = &contents.kernel_name {
+        check_line("kernel_name", name)?;
+        if name.is_empty() {
+            return Err(value("kernel_name", name));
+        }
+    }
+    for code in &contents.product_codes {
+        check_word("product_code", code)?;
+    }
+    for ancestor in &contents.ancestry {
+        check_word("ancestor_ami_id", ancestor)?;
+    }
     let mut mapped = HashSet::new();
     for mapping in &contents.mappings {
-        values.push(("virtual", &mapping.virtual_name, word(&mapping.virtual_name)));
-        values.push(("device", &mapping.device, word(&mapping.device)));
+        check_word("virtual", &mapping.virtual_name)?;
+        check_word("device", &mapping.device)?;
         if !mapped.insert(&mapping.virtual_name) {
             return Err(WriteError::RepeatedMapping(mapping.virtual_name.clone()));
         }
     }
-    if let Some((element, text, _)) = values.into_iter().find(|(.., good)| !good) {
-        return Err(value(element, text));
-    }
-    for (element, bytes) in [("size", contents.size), ("bundled_size", contents.bundled_size)] {
-        if bytes > MAX_BYTES {
-            return Err(value(element, &bytes.to_string()));
-        }
-    }
-    Ok(())
+    check_length("size", contents.size)?;
+    check_length("bundled_size", contents.bundled_size)
+}
+
+/// Checks an id or a code.
+fn check_word(element: &'static str, text: &str) -> Result<(), WriteError> {
+    let is_word = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_word { Ok(()) } else { Err(value(element, text)) }
+}
+
+/// Checks a text, which may be empty. The reader drops the white space around it.
+fn check_line(element: &'static str, text: &str) -> Result<(), WriteError> {
+    let is_line = text.trim() == text && !text.chars().any(char::is_control);
+    if is_line { Ok(()) } else { Err(value(element, text)) }
+}
+
+fn check_length(element: &'static str, bytes: u64) -> Result<(), WriteError> {
+    if bytes <= MAX_BYTES { Ok(()) } else { Err(value(element, &bytes.to_string())) }
 }
 
 fn value(element: &'static str, value: &str) -> WriteError {

@@ -1,8 +1,7 @@
 //! The tar archive, and the one image in it.
 //!
-//! Every form in which the field has written a sparse member is read (`docs/format.md`, "The archive"); everything
-//! that is not one regular member of the length that was signed is refused. A member's name means nothing here: the
-//! image goes where the user said.
+//! All known forms of sparse members are read (`docs/format.md`, "The archive"). Everything that is not one regular
+//! member of the length that was signed is refused. The member's name is ignored.
 
 use baler_image::{Extent, ImageSink};
 use baler_manifest::Sha1Digest;
@@ -12,25 +11,25 @@ use super::Piece;
 use crate::stage::tar::{BLOCK, MAP_IN_EXTENSION, MAP_IN_HEADER};
 use crate::{Error, Event};
 
-/// Before the image's own: a writer has one or two, for what its fields are too short for.
+/// The most headers before the image's own. Writers have one or two, for values that do not fit its fields.
 const MAX_HEADERS: usize = 16;
-/// Of pax records, long names and maps in text; a map of a million extents fits.
+/// The most bytes of pax records, of a long name, or of a map in text: a map of a million extents fits.
 const MAX_TEXT: u64 = 48 << 20;
-/// Of a map: 40 GiB of image with every other 4 KiB a hole.
+/// The most extents of a map: 40 GiB of image with every other 4 KiB a hole.
 const MAX_EXTENTS: usize = 5_000_000;
-/// Behind the member there are zeros to the end of a record. Records are 10 KiB by custom and at most 1 MiB.
+/// The most zeros after the member, to the end of a record. Records have usually 10 KiB and at most 1 MiB.
 pub(crate) const MAX_PADDING: u64 = 1 << 20;
 
 fn wrong(what: impl Into<String>) -> Error {
     Error::Archive(what.into())
 }
 
-/// The archive as it comes out of the gzip stream, with its SHA-1.
+/// The archive that comes from the gzip stream, with its SHA-1.
 pub(crate) struct Stream<'a> {
     next: &'a mut dyn FnMut() -> Option<Piece>,
     piece: Vec<u8>,
     at: usize,
-    /// Before this piece.
+    /// The bytes before this piece.
     passed: u64,
     hash: Sha1,
 }
@@ -40,12 +39,12 @@ impl<'a> Stream<'a> {
         Stream { next, piece: Vec::new(), at: 0, passed: 0, hash: Sha1::new() }
     }
 
-    /// How much of the archive has been taken.
+    /// Returns the number of bytes that were taken.
     pub(crate) fn position(&self) -> u64 {
         self.passed + self.at as u64
     }
 
-    /// Up to `most` bytes, and none only at the end.
+    /// Takes up to `most` bytes; none only at the end.
     fn some(&mut self, most: u64) -> Result<&[u8], Error> {
         while self.at == self.piece.len() {
             let Some(piece) = (self.next)() else { return Ok(&[]) };
@@ -59,7 +58,7 @@ impl<'a> Stream<'a> {
         Ok(&self.piece[self.at - len..self.at])
     }
 
-    /// The next `len` bytes, piecemeal.
+    /// Takes the next `len` bytes, piece by piece.
     fn each(
         &mut self,
         mut len: u64,
@@ -86,7 +85,7 @@ impl<'a> Stream<'a> {
         Ok(block)
     }
 
-    /// The contents of a member that describes the next one.
+    /// Takes the contents of a member that describes the next one.
     fn text(&mut self, len: u64) -> Result<Vec<u8>, Error> {
         if len > MAX_TEXT {
             return Err(wrong(format!("a header of {len} bytes is more than {MAX_TEXT}")));
@@ -100,7 +99,7 @@ impl<'a> Stream<'a> {
         Ok(text)
     }
 
-    /// The digest of the whole archive, once nothing but zeros has come behind the member.
+    /// Checks that only zeros follow the member; returns the digest of the whole archive.
     fn finish(mut self) -> Result<Sha1Digest, Error> {
         let mut len = 0;
         loop {
@@ -111,30 +110,30 @@ impl<'a> Stream<'a> {
             len += some.len() as u64;
             if some.iter().any(|&byte| byte != 0) {
                 return Err(wrong(
-                    "there is something behind the image: a second member, or garbage",
+                    "there is something after the image: a second member, or garbage",
                 ));
             }
             if len > MAX_PADDING {
-                return Err(wrong("zeros without end follow the image"));
+                return Err(wrong("too many zeros follow the image"));
             }
         }
     }
 }
 
-/// To the end of a block.
+/// Returns the number of bytes from `len` to the end of a block.
 pub(crate) fn padding(len: u64) -> u64 {
     len.next_multiple_of(BLOCK as u64) - len
 }
 
 /// The member that holds the image.
 pub(crate) struct Member {
-    /// The image's length, holes counted.
+    /// The image's length, holes included.
     pub(crate) len: u64,
-    /// Where the data that follows belongs; `None` where there is no map, and all of it follows.
+    /// The places of the data that follows; `None` if there is no map because the whole image follows.
     pub(crate) map: Option<Vec<Extent>>,
 }
 
-/// Reads an archive whose image has `len` bytes into `sink`, which is left uncommitted; gives the archive's digest.
+/// Reads an archive whose image has `len` bytes into `sink`, without committing it; returns the archive's digest.
 pub(crate) fn read(
     mut stream: Stream<'_>,
     len: u64,
@@ -162,7 +161,7 @@ pub(crate) fn read(
 }
 
 impl Member {
-    /// Reads all that is before the data of an image of `len` bytes.
+    /// Reads everything before the data of an image of `len` bytes.
     pub(crate) fn read(stream: &mut Stream<'_>, len: u64) -> Result<Member, Error> {
         let member = Member::any(stream)?;
         if member.len != len {
@@ -182,7 +181,7 @@ impl Member {
             let mut stored = number(&header[124..136], "size")?;
             match header[156] {
                 b'x' => pax.read(&stream.text(stored)?)?,
-                // Names, which mean nothing here, and records that hold for all members.
+                // Names, which are ignored, and records for all members.
                 b'g' | b'L' | b'K' => drop(stream.text(stored)?),
                 b'S' => {
                     let map = old_gnu_map(&header, stream)?;
@@ -198,7 +197,7 @@ impl Member {
                 other => return Err(wrong(format!("its member is {}, not a file", kind(other)))),
             }
         }
-        Err(wrong(format!("{MAX_HEADERS} headers, and no member behind them")))
+        Err(wrong(format!("{MAX_HEADERS} headers, and no member after them")))
     }
 
     fn sparse(len: u64, stored: u64, map: Vec<Extent>) -> Result<Member, Error> {
@@ -247,9 +246,9 @@ fn check_sum(header: &[u8; BLOCK]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Octal between blanks, or base-256 where the first bit is set.
+/// Reads a number: octal between blanks, or base-256 if the first bit is set.
 fn number(field: &[u8], name: &str) -> Result<u64, Error> {
-    let bad = || wrong(format!("a header's {name} is no number: `{}`", field.escape_ascii()));
+    let bad = || wrong(format!("a header's {name} is not a number: `{}`", field.escape_ascii()));
     if field[0] & 0x80 != 0 {
         let (high, low) = field.split_at(field.len() - 8);
         let positive =
@@ -284,7 +283,7 @@ fn old_gnu_map(header: &[u8; BLOCK], stream: &mut Stream<'_>) -> Result<Vec<Exte
         let block = stream.block()?;
         more = block[504] != 0;
         if more && block[..24].iter().all(|&byte| byte == 0) {
-            return Err(wrong("the sparse map goes on behind its end"));
+            return Err(wrong("the sparse map continues after its end"));
         }
         pairs(&block[..MAP_IN_EXTENSION * 24])?;
     }
@@ -299,14 +298,14 @@ fn push(map: &mut Vec<Extent>, offset: u64, len: u64) -> Result<(), Error> {
     Ok(())
 }
 
-/// What pax records say of the member that follows them.
+/// The values of pax records, which describe the member that follows them.
 #[derive(Default)]
 struct Pax {
     size: Option<u64>,
     real_size: Option<u64>,
-    /// Versions 0.0 and 0.1: the map itself, as numbers.
+    /// The map itself, as numbers: versions 0.0 and 0.1.
     numbers: Option<Vec<u64>>,
-    /// Version 1.0: the map stands before the data.
+    /// True if the map is before the data: version 1.0.
     map_in_data: bool,
 }
 
@@ -331,8 +330,9 @@ impl Pax {
 
     fn record(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
         let number = || {
-            decimal(value)
-                .ok_or_else(|| wrong(format!("pax record `{}` is no number", key.escape_ascii())))
+            decimal(value).ok_or_else(|| {
+                wrong(format!("pax record `{}` is not a number", key.escape_ascii()))
+            })
         };
         match key {
             b"size" => self.size = Some(number()?),
@@ -363,7 +363,7 @@ impl Pax {
         Ok(())
     }
 
-    /// The image's length and map, if it is sparse; takes the map off the data if it stands there.
+    /// Returns the image's length and map, if it is sparse. A map before the data is read.
     fn sparse(
         self,
         stored: &mut u64,
@@ -385,7 +385,8 @@ impl Pax {
     }
 }
 
-/// The map of sparse format 1.0: decimal numbers, each with a line feed, the first the count of pairs; padded to a block.
+/// Reads the map of sparse format 1.0: decimal numbers, each with a line feed, the first the count of pairs; padded to a
+/// block.
 fn map_in_data(stored: &mut u64, stream: &mut Stream<'_>) -> Result<Vec<u64>, Error> {
     let (mut numbers, mut digits, mut wanted) = (Vec::new(), Vec::new(), None);
     while wanted.is_none_or(|wanted| numbers.len() < wanted) {

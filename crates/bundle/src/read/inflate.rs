@@ -1,11 +1,11 @@
-//! The gzip stream, inflated: on every core where its blocks are independent, else on one.
+//! Inflating the gzip stream: on every core if its blocks are independent, else on one.
 //!
-//! A bundle made by Baler has a marker behind every MiB of data (`stage::gzip`), and nothing refers back across it. The
-//! cutter cuts the stream at everything that looks like a marker, workers inflate the segments as if each were a
-//! stream of its own, and the collector takes the results in order. It believes nothing: a segment counts only
-//! if it decodes from a place that is known to be a block's start to exactly its own end, which makes that end
-//! the next known start. Where that fails (another tool's stream, marker bytes that are data) the collector
-//! goes on alone, from the last known start, with the last 32 KiB as its window.
+//! A bundle made by Baler has a marker after every MiB of data (`stage::gzip`), and nothing refers back across it. The
+//! cutter cuts the stream at everything that looks like a marker, workers inflate the segments as if each were a stream
+//! of its own, and the collector takes the results in order. It accepts a segment only if it decodes from a known start
+//! of a block to exactly its own end, which makes that end the next known start. If that fails (another tool's stream,
+//! marker bytes that are data), the collector continues alone, from the last known start, with the last 32 KiB as its
+//! window.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -18,20 +18,21 @@ use super::Piece;
 use crate::Error;
 use crate::stage::gzip::{BLOCK, HEADER, MARKER, bound};
 
-/// How much is inflated before it is passed on, in a stream without markers.
+/// The bytes that are inflated before they are passed on, in a stream without markers.
 const OUTPUT: usize = 512 << 10;
-/// How far back DEFLATE refers (RFC 1951, section 2).
+/// The greatest distance of a reference in DEFLATE (RFC 1951, section 2).
 const WINDOW: usize = 32 << 10;
-/// A gzip header with names and comments longer than that is nobody's.
+/// The greatest length of a gzip header, names and comments included.
 const MAX_HEADER: usize = 8 << 10;
-/// How many markers that are data a MiB may have; text has none, what was compressed before may have several.
+/// The most segments that are joined to one, because the markers between them are data. Text has no such markers; data
+/// that was compressed before may have several in a MiB.
 const MOST_JOINED: usize = 32;
-/// A final stored block of eight bytes. Put behind a segment it ends the segment's stream; that it comes out at the
-/// right place shows that nothing ended the stream before. (Unless somebody took pains to end it with these very bytes;
-/// the image's digest tells on him.)
+/// A final stored block of eight bytes. Appended to a segment it ends the segment's stream; if its bytes come out at the
+/// right place, nothing ended the stream before. (A stream can be made to end with these very bytes; then the image's
+/// digest is wrong.)
 const SEAL: [u8; 13] = [1, 8, 0, 0xf7, 0xff, 0x3c, 0xa9, 0x51, 0xe6, 0x07, 0xd2, 0x8f, 0x74];
 
-/// Inflates what comes out of `input` into `output`, on `jobs` threads where that is possible.
+/// Inflates `input` into `output`, on `jobs` threads if that is possible.
 pub(crate) fn spawn<'scope>(
     scope: &'scope Scope<'scope, '_>,
     jobs: usize,
@@ -52,7 +53,7 @@ pub(crate) fn spawn<'scope>(
         let serial = Serial::new(|data| output.send(Ok(data)).is_ok());
         let mut collector = Collector { results: results.iter().cycle(), serial, alone };
         if let Err(Stop::Failed(error)) = collector.run() {
-            // Nobody listening is nobody to tell.
+            // If the receiver is gone, it has had an error before.
             let _ = output.send(Err(error));
         }
     });
@@ -65,7 +66,7 @@ enum Segment {
         bytes: Vec<u8>,
         header: usize,
     },
-    /// Without a known end.
+    /// Bytes without a known end.
     Loose(Vec<u8>),
     Failed(Error),
 }
@@ -95,7 +96,7 @@ fn cut(input: &Receiver<Piece>, workers: &[SyncSender<Segment>], alone: &AtomicB
             Ok(bytes) => pending.extend_from_slice(&bytes),
         }
         let (mut start, mut from) = (0, 0);
-        // A header with optional fields is not ours; neither is a stream that goes so long without a marker.
+        // A header with optional fields is not ours; nor is a stream that has no marker for so long.
         let mut ours = pending.starts_with(&HEADER[..4]) || header == 0;
         while ours && !alone.load(Relaxed) {
             let Some(found) = marker.find(&pending[from..]) else {
@@ -105,7 +106,7 @@ fn cut(input: &Receiver<Piece>, workers: &[SyncSender<Segment>], alone: &AtomicB
             let at = from + found;
             let end = at + MARKER.len();
             from = at + 1;
-            // An empty block's head is three zero bits, and zeros to the end of a byte: the highest of that byte.
+            // The head of an empty block is three zero bits, and zeros fill the byte: its highest bits are zero.
             if at == start || pending[at - 1] & 0xe0 != 0 {
                 continue;
             }
@@ -157,7 +158,8 @@ impl Inflater {
         Inflater(libdeflater::Decompressor::new())
     }
 
-    /// What `bytes` holds behind its first `header` bytes, if that is at most a MiB in whole blocks that refer to nothing before.
+    /// Inflates `bytes` after the first `header` ones, if they are whole blocks of at most a MiB that refer to nothing
+    /// before.
     pub(crate) fn inflate(&mut self, bytes: &mut Vec<u8>, header: usize) -> Option<Vec<u8>> {
         let (len, seal) = (bytes.len(), &SEAL[5..]);
         bytes.extend_from_slice(&SEAL);
@@ -172,10 +174,10 @@ impl Inflater {
     }
 }
 
-/// Why the stream is not inflated to its end.
+/// The reason for which the stream is not inflated to its end.
 pub(crate) enum Stop {
     Failed(Error),
-    NobodyListens,
+    ReceiverGone,
 }
 
 impl From<Error> for Stop {
@@ -220,7 +222,7 @@ impl Collector<'_> {
         self.serial.finish()
     }
 
-    /// Marker bytes may also be data: then a segment and those behind it are one. Adds them to `bytes` until it is whole.
+    /// Adds the segments that follow to `bytes` until they can be inflated together: the markers between them are data.
     fn join(
         &mut self,
         bytes: &mut Vec<u8>,
@@ -241,7 +243,7 @@ impl Collector<'_> {
     }
 }
 
-/// Where in the gzip format the stream is.
+/// The position in the gzip format.
 enum State {
     Header(Vec<u8>),
     Body(Box<Decompress>),
@@ -249,20 +251,20 @@ enum State {
     Between,
 }
 
-/// The whole stream, inflated in order.
+/// Inflates a whole stream in order.
 pub(crate) struct Serial<'a> {
-    /// Takes what is inflated, until it says `false`.
+    /// Takes the inflated data, until it returns `false`.
     output: Box<dyn FnMut(Vec<u8>) -> bool + 'a>,
     state: State,
-    /// What workers inflated last, if the stream is to be taken up behind that.
+    /// The data that workers inflated last, if the stream is to be continued after it.
     window: Option<Vec<u8>>,
     inflated: Vec<u8>,
     filled: usize,
-    /// Of the member so far.
+    /// The CRC-32 of the member so far.
     crc: crc32fast::Hasher,
-    /// Of the member so far, modulo 2^32: that is what its end tells.
+    /// The length of the member so far, modulo 2^32, as its trailer has it.
     len: u32,
-    /// Compressed bytes that are behind us.
+    /// The number of compressed bytes so far.
     at: u64,
 }
 
@@ -288,20 +290,20 @@ impl<'a> Serial<'a> {
     fn pass_on(&mut self, data: Vec<u8>) -> Result<(), Stop> {
         self.crc.update(&data);
         self.len = self.len.wrapping_add(data.len() as u32);
-        if (self.output)(data) { Ok(()) } else { Err(Stop::NobodyListens) }
+        if (self.output)(data) { Ok(()) } else { Err(Stop::ReceiverGone) }
     }
 
-    /// Passes on what is inflated by now, though it is not much.
+    /// Passes on the data that is inflated so far.
     pub(crate) fn drain(&mut self) -> Result<(), Stop> {
         let mut data = std::mem::take(&mut self.inflated);
         data.truncate(std::mem::take(&mut self.filled));
         if data.is_empty() { Ok(()) } else { self.pass_on(data) }
     }
 
-    /// Takes what a worker made of the next `len` compressed bytes.
+    /// Takes the data that a worker inflated from the next `len` compressed bytes.
     fn accept(&mut self, len: usize, inflated: Vec<u8>) -> Result<(), Stop> {
         self.at += len as u64;
-        // Should the next segment fail, it is inflated from here, with this behind it.
+        // If the next segment fails, it is inflated from here, with this window.
         let window = self.window.get_or_insert_default();
         window.extend_from_slice(&inflated[inflated.len().saturating_sub(WINDOW)..]);
         window.drain(..window.len().saturating_sub(WINDOW));
@@ -313,7 +315,7 @@ impl<'a> Serial<'a> {
         if let Some(window) = self.window.take() {
             let mut body = Decompress::new(false);
             body.set_dictionary(&window)
-                .map_err(|_| self.wrong("it cannot be taken up in its middle"))?;
+                .map_err(|_| self.wrong("it cannot be continued in its middle"))?;
             self.state = State::Body(Box::new(body));
         }
         while !bytes.is_empty() {
@@ -324,19 +326,19 @@ impl<'a> Serial<'a> {
         Ok(())
     }
 
-    /// Does the next thing there is to do, and tells how many bytes that took.
+    /// Takes some of `bytes`; returns how many.
     fn step(&mut self, bytes: &[u8]) -> Result<usize, Stop> {
         match &mut self.state {
             State::Between if bytes[0] == HEADER[0] => {
                 self.state = State::Header(Vec::new());
                 Ok(0)
             }
-            State::Between => Err(self.wrong("there is something behind its end")),
+            State::Between => Err(self.wrong("there is something after its end")),
             State::Header(header) => {
                 header.push(bytes[0]);
                 match header_end(header) {
                     Some(true) => self.state = State::Body(Box::new(Decompress::new(false))),
-                    Some(false) => return Err(self.wrong("this is no gzip header")),
+                    Some(false) => return Err(self.wrong("this is not a gzip header")),
                     None => {}
                 }
                 Ok(1)
@@ -369,22 +371,26 @@ impl<'a> Serial<'a> {
             State::Trailer(trailer) => {
                 let taken = bytes.len().min(8 - trailer.len());
                 trailer.extend_from_slice(&bytes[..taken]);
-                if let Some((crc, len)) = trailer.split_first_chunk::<4>()
-                    && let Some(len) = len.first_chunk::<4>()
-                {
-                    let (crc, len) = (u32::from_le_bytes(*crc), u32::from_le_bytes(*len));
-                    let hash = std::mem::take(&mut self.crc);
-                    if std::mem::take(&mut self.len) != len {
-                        return Err(self.wrong("its length is not what its end says"));
-                    }
-                    if hash.finalize() != crc {
-                        return Err(self.wrong("its CRC-32 is not what its end says"));
-                    }
-                    self.state = State::Between;
+                if let Ok(trailer) = <[u8; 8]>::try_from(trailer.as_slice()) {
+                    self.end_member(u64::from_le_bytes(trailer))?;
                 }
                 Ok(taken)
             }
         }
+    }
+
+    /// Checks a member against its trailer: the CRC-32, then the length (RFC 1952, section 2.3.1).
+    fn end_member(&mut self, trailer: u64) -> Result<(), Stop> {
+        let (crc, len) = (trailer as u32, (trailer >> 32) as u32);
+        let hash = std::mem::take(&mut self.crc);
+        if std::mem::take(&mut self.len) != len {
+            return Err(self.wrong("its length is not what its end says"));
+        }
+        if hash.finalize() != crc {
+            return Err(self.wrong("its CRC-32 is not what its end says"));
+        }
+        self.state = State::Between;
+        Ok(())
     }
 
     pub(crate) fn finish(&mut self) -> Result<(), Stop> {
@@ -395,7 +401,8 @@ impl<'a> Serial<'a> {
     }
 }
 
-/// Whether `header` is a whole gzip header (RFC 1952, section 2.3), can't be the begin of one, or (`None`) may become one.
+/// Says whether `header` is a complete gzip header (RFC 1952, section 2.3); `false` if it cannot be the start of one,
+/// `None` if it needs more bytes.
 fn header_end(header: &[u8]) -> Option<bool> {
     const FHCRC: u8 = 2;
     const FEXTRA: u8 = 4;
@@ -423,6 +430,6 @@ fn header_end(header: &[u8]) -> Option<bool> {
     if flags & FHCRC != 0 {
         rest = rest.get(2..)?;
     }
-    // Bytes are added one by one: there is never one too many.
+    // Bytes are added one by one, so that there is never one too many.
     rest.is_empty().then_some(true)
 }

@@ -10,7 +10,7 @@ use crate::{Error, Event};
 
 const BLOCK: usize = 16;
 
-/// Reads one part whole, and checks it.
+/// Reads a whole part and checks its digest.
 pub(crate) fn fetch(source: &dyn PartSource, index: usize, part: &Part) -> Result<Vec<u8>, Error> {
     let failed = |source| Error::Part { index, filename: part.filename.clone(), source };
     let data = source.get(&part.filename).map_err(failed)?;
@@ -25,7 +25,7 @@ pub(crate) fn fetch(source: &dyn PartSource, index: usize, part: &Part) -> Resul
     Ok(data)
 }
 
-/// Reads the parts in their order and passes on their plaintext, until one is wrong or `pass_on` says `false`.
+/// Reads the parts in their order and passes on their plaintext, until one is wrong or `pass_on` returns `false`.
 pub(crate) fn decrypt(
     contents: &Contents,
     source: &dyn PartSource,
@@ -55,10 +55,10 @@ pub(crate) fn decrypt(
     }
 }
 
-/// AES-128-CBC backwards, over pieces of any length.
+/// Decryption with AES-128-CBC, in pieces of any length.
 pub(crate) struct Decipher {
     cipher: cbc::Decryptor<Aes128>,
-    /// The begin of a block whose end is in the next piece.
+    /// The start of a block whose end is in the next piece.
     carried: Vec<u8>,
 }
 
@@ -70,7 +70,7 @@ impl Decipher {
         }
     }
 
-    /// The plaintext of all blocks that are whole by now.
+    /// Decrypts all blocks that are complete.
     pub(crate) fn decrypt(&mut self, mut data: Vec<u8>) -> Vec<u8> {
         if !self.carried.is_empty() {
             data.splice(..0, self.carried.drain(..));
@@ -81,7 +81,7 @@ impl Decipher {
         data
     }
 
-    /// The plaintext of the last piece, without its padding.
+    /// Decrypts the last piece and removes its padding.
     fn finish(&mut self, data: Vec<u8>) -> Result<Vec<u8>, Error> {
         let mut plain = self.decrypt(data);
         if !self.carried.is_empty() {
@@ -94,7 +94,7 @@ impl Decipher {
     }
 }
 
-/// Takes PKCS#7 padding (RFC 5652, section 6.3) off the end of a plaintext.
+/// Removes PKCS#7 padding (RFC 5652, section 6.3) from the end of a plaintext.
 pub(crate) fn unpad(plain: &mut Vec<u8>) -> Result<(), Error> {
     let padding = usize::from(plain.last().copied().unwrap_or(0));
     let whole = plain.len().saturating_sub(padding);

@@ -1,4 +1,4 @@
-//! The archive from its begin up to the first place that cannot be read, in order.
+//! The archive from its start up to the first place that cannot be read.
 
 use std::sync::mpsc::{Receiver, channel};
 
@@ -6,25 +6,25 @@ use super::survey::{Plain, Survey};
 use crate::Error;
 use crate::read::inflate::{Serial, Stop};
 
-/// How much is inflated before it is looked at: a thousand times as much comes out at the most.
+/// The bytes that are inflated at a time. At most a thousand times as many come out.
 const STEP: usize = 16 << 10;
 
-/// Inflates the stream from its begin, whoever made it.
+/// Inflates the stream from its start, whatever tool made it.
 pub(super) struct Front<'a> {
     survey: &'a Survey,
     plain: Plain<'a>,
     serial: Serial<'a>,
     inflated: Receiver<Vec<u8>>,
     piece: Vec<u8>,
-    /// How much of the piece is used, and where in the stream the rest of it is.
+    /// The number of bytes of the piece that were used, and the place of the rest in the stream.
     used: usize,
     at: u64,
     has_ended: bool,
-    /// Whether anything from a bad part has been inflated.
+    /// True if anything from a bad part has been inflated.
     pub(super) is_suspect: bool,
-    /// Whether the stream has been seen to its very end, and it was right.
+    /// True if the stream was read to its end and was right.
     pub(super) is_whole: bool,
-    /// Why it could not be read on, or what was wrong at its end.
+    /// The reason for which reading stopped, or the fault at the end.
     pub(super) error: Option<Error>,
 }
 
@@ -46,12 +46,12 @@ impl<'a> Front<'a> {
         }
     }
 
-    /// Whether there is nothing more to read.
+    /// Says whether there is nothing more to read.
     pub(super) fn has_ended(&self) -> bool {
         self.has_ended
     }
 
-    /// The next bytes of the archive; `is_suspect` holds for them.
+    /// Returns the next bytes of the archive; `is_suspect` applies to them.
     pub(super) fn next(&mut self) -> Result<Option<Vec<u8>>, Error> {
         loop {
             if let Ok(data) = self.inflated.try_recv() {
@@ -63,7 +63,7 @@ impl<'a> Front<'a> {
             if self.used == self.piece.len() {
                 match self.plain.next()? {
                     Some((at, piece)) if at == self.at => (self.piece, self.used) = (piece, 0),
-                    // What follows is behind a gap, or nothing follows.
+                    // The next piece is after a gap, or there is none.
                     next => {
                         self.end(next.is_none() && self.at + 16 >= self.survey.len);
                         continue;
@@ -88,7 +88,7 @@ impl<'a> Front<'a> {
         let fed = self.serial.feed(&self.piece[self.used..self.used + len]);
         self.used += len;
         self.at += len as u64;
-        // What was inflated before it went wrong, and before anything suspect is, counts.
+        // Data that was inflated before the fault, and before the first suspect byte, counts.
         let drained = self.serial.drain();
         if let Err(Stop::Failed(error)) = fed.and(drained) {
             self.error = Some(error);
@@ -96,7 +96,7 @@ impl<'a> Front<'a> {
         }
     }
 
-    /// Nothing more can be fed; `whole` tells whether nothing more should follow.
+    /// Ends the input; `whole` says whether the stream should be complete.
     fn end(&mut self, whole: bool) {
         self.has_ended = true;
         if whole {

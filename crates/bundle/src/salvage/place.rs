@@ -1,4 +1,4 @@
-//! Which MiB of the archive each segment is, and which bytes of the image.
+//! The place of each segment in the archive, and of its bytes in the image.
 
 use std::ops::Range;
 
@@ -10,35 +10,35 @@ use super::survey::Ranges;
 use crate::stage::gzip::{BLOCK, bound};
 use crate::{Error, Event};
 
-/// Where a run of segments belongs.
+/// The place of a run of segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Placed {
-    /// How many segments of the stream are before it.
+    /// The number of segments of the stream before it.
     pub(super) index: u64,
-    /// Whether that is certain; else markers in bad parts were believed.
+    /// True if that is certain; else markers in bad parts were counted.
     pub(super) is_certain: bool,
 }
 
-/// What is known of the segments in a gap.
+/// The segments in a gap.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lost {
-    /// How many there are at least.
+    /// Their least number.
     pub(super) least: u64,
-    /// How many their markers say there are, where all of the gap could be looked at.
+    /// Their number by the markers, if the whole gap could be read.
     pub(super) counted: Option<u64>,
 }
 
 impl Lost {
-    /// What a gap of `len` bytes with so many markers tells.
+    /// Takes the length of a gap in bytes, and the number of markers in it.
     pub(super) fn new(len: u64, counted: Option<u64>) -> Lost {
         let least = len.div_ceil(bound(BLOCK as u64)).max(1);
-        // Garbage has no markers: then they tell nothing.
+        // Fewer markers than segments: the bytes are not those of the stream.
         Lost { least, counted: counted.filter(|&counted| counted >= least) }
     }
 }
 
-/// Places runs of so many segments in a stream of `total`, which `gaps` are between: one more run than gaps. The first
-/// run begins the stream and the last one ends it; these two may be empty.
+/// Places runs of segments, given by their lengths, in a stream of `total` segments. `gaps` are between the runs, one
+/// fewer than there are runs. The first run begins the stream and the last one ends it; these two may be empty.
 pub(super) fn place(runs: &[u64], gaps: &[Lost], total: u64) -> Vec<Option<Placed>> {
     let mut placed = vec![None; runs.len()];
     let certain = |index| Some(Placed { index, is_certain: true });
@@ -58,10 +58,10 @@ pub(super) fn place(runs: &[u64], gaps: &[Lost], total: u64) -> Vec<Option<Place
     }
     let counted: Option<Vec<u64>> = gaps.iter().map(|gap| gap.counted).collect();
     let lens = match counted {
-        // Not one fewer can be lost, and not one more is.
+        // As many are lost as must be at least.
         _ if lost == least => gaps.iter().map(|gap| gap.least).collect(),
         Some(counted) if counted.iter().sum::<u64>() == lost => counted,
-        // One of the counts is wrong, and nobody knows which.
+        // One of the counts is wrong; which one is not known.
         Some(_) => return placed,
         None => {
             believe(runs, gaps, total, &mut placed);
@@ -76,7 +76,7 @@ pub(super) fn place(runs: &[u64], gaps: &[Lost], total: u64) -> Vec<Option<Place
     placed
 }
 
-/// Places what counted gaps alone are between it and the begin, or between it and the end.
+/// Places the runs that only counted gaps separate from the start, or from the end.
 fn believe(runs: &[u64], gaps: &[Lost], total: u64, placed: &mut [Option<Placed>]) {
     let believed = |index| Some(Placed { index, is_certain: false });
     let (mut front, mut first) = (runs[0], 0);
@@ -92,7 +92,7 @@ fn believe(runs: &[u64], gaps: &[Lost], total: u64, placed: &mut [Option<Placed>
         placed[last] = back.and_then(believed);
         last -= 1;
     }
-    // What is between must have room, or the counts were wrong.
+    // The runs and gaps between the two must have room, or the counts were wrong.
     let between: u64 = gaps[first..=last].iter().map(|gap| gap.least).sum::<u64>()
         + runs[first + 1..=last].iter().sum::<u64>();
     if back.is_none_or(|back| front + between > back) {
@@ -100,20 +100,30 @@ fn believe(runs: &[u64], gaps: &[Lost], total: u64, placed: &mut [Option<Placed>
     }
 }
 
-/// Writes what of the archive is image, and keeps account of what is not there.
+/// The data of an image in an archive.
+pub(super) struct ImageData<'a> {
+    /// The length of the image.
+    pub(super) len: u64,
+    /// The places of the data, which follow one another in the archive.
+    pub(super) extents: &'a [Extent],
+    /// The start of the data in the archive.
+    pub(super) begin: u64,
+}
+
+/// Writes the data of the image in the archive, and records the missing bytes.
 pub(super) struct Placer<'a> {
     sink: &'a mut dyn ImageSink,
     on_event: &'a (dyn Fn(Event) + Sync),
     extents: &'a [Extent],
     len: u64,
-    /// The extent that is being written, and where in the archive it begins.
+    /// The extent that is being written, and its start in the archive.
     current: usize,
     begin: u64,
-    /// What part of the archive has been dealt with.
+    /// The end of the part of the archive that was taken.
     at: u64,
-    /// What part of the image has been told of.
-    told: u64,
-    /// As long as nothing of the archive is missing.
+    /// The end of the part of the image that was reported.
+    reported: u64,
+    /// The digests, as long as nothing of the archive is missing.
     hash: Option<(Sha1, crc32fast::Hasher)>,
     pub(super) has_written: bool,
     pub(super) lost: Ranges,
@@ -121,32 +131,29 @@ pub(super) struct Placer<'a> {
 }
 
 impl<'a> Placer<'a> {
-    /// Begins an image of `len` bytes whose extents follow one another from byte `begin` of the archive on.
+    /// Starts to write `image` to `sink`, whose image was begun.
     pub(super) fn new(
         sink: &'a mut dyn ImageSink,
         on_event: &'a (dyn Fn(Event) + Sync),
-        (len, extents, begin): (u64, &'a [Extent], u64),
+        image: ImageData<'a>,
     ) -> Placer<'a> {
-        let hash = Some((Sha1::new(), crc32fast::Hasher::new()));
-        let (current, at, told, has_written) = (0, 0, 0, false);
-        let (lost, suspect) = Default::default();
         Placer {
             sink,
             on_event,
-            extents,
-            len,
-            current,
-            begin,
-            at,
-            told,
-            hash,
-            has_written,
-            lost,
-            suspect,
+            extents: image.extents,
+            len: image.len,
+            current: 0,
+            begin: image.begin,
+            at: 0,
+            reported: 0,
+            hash: Some((Sha1::new(), crc32fast::Hasher::new())),
+            has_written: false,
+            lost: Ranges::default(),
+            suspect: Ranges::default(),
         }
     }
 
-    /// Writes what is at that place of the archive, at or behind the end of what was written before.
+    /// Writes the data at a place of the archive, which is at or after the end of the data before.
     pub(super) fn put(&mut self, at: u64, data: &[u8], is_suspect: bool) -> Result<(), Error> {
         self.skip(at);
         if let Some((sha1, crc)) = &mut self.hash {
@@ -166,7 +173,7 @@ impl<'a> Placer<'a> {
         Ok(())
     }
 
-    /// Passes over what is lost up to that place of the archive.
+    /// Records the data up to a place of the archive as lost.
     pub(super) fn skip(&mut self, to: u64) {
         if to > self.at {
             self.hash = None;
@@ -176,7 +183,7 @@ impl<'a> Placer<'a> {
         }
     }
 
-    /// The next run of image bytes before the place `to` of the archive, and its own place there.
+    /// Returns the next run of image bytes before the place `to` of the archive, and its own place there.
     fn step(&mut self, to: u64) -> Option<(Range<u64>, u64)> {
         while let Some(extent) = self.extents.get(self.current) {
             let place = self.at.max(self.begin);
@@ -185,8 +192,8 @@ impl<'a> Placer<'a> {
                 let start = extent.offset + (place - self.begin);
                 let range = start..start + (end - place);
                 self.at = end;
-                (self.on_event)(Event::Image(range.end - self.told));
-                self.told = range.end;
+                (self.on_event)(Event::Image(range.end - self.reported));
+                self.reported = range.end;
                 return Some((range, place));
             }
             if to < self.begin + extent.len {
@@ -199,12 +206,12 @@ impl<'a> Placer<'a> {
         None
     }
 
-    /// Ends the archive there; gives its digest and its CRC-32 if nothing is missing.
+    /// Ends the archive; returns its digest and its CRC-32 if nothing is missing.
     pub(super) fn finish(&mut self, archive_len: u64) -> Option<(Sha1Digest, u32)> {
         self.skip(archive_len);
         let whole = self.hash.take();
         self.skip(u64::MAX);
-        (self.on_event)(Event::Image(self.len - self.told));
+        (self.on_event)(Event::Image(self.len - self.reported));
         whole.map(|(sha1, crc)| (Sha1Digest::new(sha1.finalize().into()), crc.finalize()))
     }
 }
@@ -213,7 +220,7 @@ impl<'a> Placer<'a> {
 mod tests {
     use super::*;
 
-    /// `None` for what cannot be placed, `Err` for what is only believed.
+    /// `None` for a run that cannot be placed, `Err` for one that is not certain.
     type Answer = Option<Result<u64, u64>>;
 
     fn check(runs: &[u64], gaps: &[(u64, Option<u64>)], total: u64, expected: &[Answer]) {
@@ -230,7 +237,7 @@ mod tests {
         check(&[5], &[], 5, &[Some(Ok(0))]);
         check(&[2, 3], &[(1, None)], 9, &[Some(Ok(0)), Some(Ok(6))]);
         check(&[0, 3], &[(1, Some(7))], 9, &[Some(Ok(0)), Some(Ok(6))]);
-        // More than there is room for: the last run is not where it seems to be.
+        // More than there is room for: the last run is not at the end.
         check(&[4, 5], &[(1, None)], 9, &[Some(Ok(0)), None]);
         check(&[4, 6], &[], 9, &[Some(Ok(0)), None]);
     }

@@ -1,8 +1,8 @@
-//! The blocks of a stream that Baler made, found again behind damage.
+//! The search for the segments of a stream that Baler made, after damage.
 //!
-//! Such a stream is a run of *segments*: each is a MiB of archive, inflates without what is before it, and ends with a
-//! marker (`stage::gzip`). What inflates from behind one marker to the next as exactly a MiB is a segment; nothing
-//! else does so by chance.
+//! Such a stream is a sequence of *segments*: each is a MiB of archive, inflates without the data before it, and ends with
+//! a marker (`stage::gzip`). Bytes between two markers that inflate to exactly a MiB are a segment; others do not by
+//! chance.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use super::survey::Survey;
 use crate::read::inflate::Inflater;
 use crate::stage::gzip::{BLOCK, HEADER, MARKER};
 
-/// The longest segment, and a gzip trailer and the cipher's padding.
+/// The greatest length of a segment, with a gzip trailer and the cipher's padding.
 pub(super) const REACH: usize = BLOCK + BLOCK / 500;
 const TRAILER: usize = 8;
 const MAX_PADDING: usize = 16;
@@ -21,18 +21,18 @@ const MAX_PADDING: usize = 16;
 /// Damage between two runs of segments.
 #[derive(Debug)]
 pub(super) struct Gap {
-    /// Of the gzip stream.
+    /// The range in the gzip stream.
     pub(super) range: Range<u64>,
-    /// How many segments are before it.
+    /// The number of segments before it.
     pub(super) after: usize,
-    /// How many markers were seen in it; the one that ends it counts.
+    /// The number of markers in it; the one that ends it is included.
     pub(super) markers: u64,
 }
 
 /// The end of the stream.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End {
-    /// How long the last segment is once it is inflated.
+    /// The length of the last segment, inflated.
     pub(super) len: u64,
     /// The stream's trailer: CRC-32 and length.
     pub(super) crc: u32,
@@ -43,26 +43,26 @@ pub(super) struct End {
 pub(super) struct Scan<'a> {
     survey: &'a Survey,
     buffer: Vec<u8>,
-    /// Where the buffer begins.
+    /// The place of the buffer in the stream.
     at: u64,
-    /// Whether that is where a segment begins or should begin.
+    /// True if a segment begins or should begin there.
     is_start: bool,
     markers: u64,
     inflater: Inflater,
     partial: Partial,
-    /// In their order.
+    /// The segments in their order.
     pub(super) segments: Vec<Range<u64>>,
     pub(super) gaps: Vec<Gap>,
-    /// Known if the last segment is the stream's last.
+    /// The end of the stream, if the last segment is the stream's last.
     pub(super) end: Option<End>,
-    /// Whether the stream turned out to be another tool's.
+    /// True if another tool made the stream.
     pub(super) is_foreign: bool,
 }
 
 enum Found {
-    /// So many bytes are a segment.
+    /// A segment of this length.
     Segment(usize),
-    /// So many are the last one.
+    /// The last segment, of this length.
     Last(usize, End),
     Nothing,
 }
@@ -84,7 +84,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Takes the next piece, and its place.
+    /// Takes the next piece and its place.
     pub(super) fn push(&mut self, at: u64, bytes: Vec<u8>) {
         if at != self.at + self.buffer.len() as u64 {
             self.run(true);
@@ -102,7 +102,7 @@ impl<'a> Scan<'a> {
         self.run(false);
     }
 
-    /// Tells that there are no more pieces.
+    /// Ends the search: there are no more pieces.
     pub(super) fn finish(&mut self) {
         self.run(true);
         let end = self.known_end();
@@ -111,7 +111,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Where the next segment should begin.
+    /// Returns the place at which the next segment should begin.
     fn known_end(&self) -> u64 {
         self.segments.last().map_or(HEADER.len() as u64, |last| last.end)
     }
@@ -121,7 +121,7 @@ impl<'a> Scan<'a> {
         self.gaps.push(Gap { range, after, markers });
     }
 
-    /// Looks through the buffer, as far as a whole segment would fit into it, or to the end.
+    /// Searches the buffer, as far as a whole segment would fit into it, or to the end.
     fn run(&mut self, to_the_end: bool) {
         let mut from = 0;
         while !self.is_foreign && self.end.is_none() {
@@ -142,7 +142,7 @@ impl<'a> Scan<'a> {
                 }
                 Found::Nothing => {
                     let reach = start..start + REACH as u64;
-                    // Nothing is damaged here, and still there is no segment.
+                    // Nothing is damaged here, and yet there is no segment.
                     self.is_foreign |= self.is_start && !self.survey.damaged.overlaps(&reach);
                     self.is_start = false;
                     let found = Finder::new(&MARKER).find(&self.buffer[from..]);
@@ -166,7 +166,7 @@ impl<'a> Scan<'a> {
         (self.markers, self.is_start) = (0, true);
     }
 
-    /// What begins at that place of the buffer.
+    /// Examines the buffer from a place on.
     fn look(&mut self, from: usize, is_last: bool) -> Found {
         let rest = &self.buffer[from..];
         let rest = &rest[..rest.len().min(REACH)];
@@ -175,7 +175,7 @@ impl<'a> Scan<'a> {
             let len = found + MARKER.len();
             match self.inflater.inflate(&mut rest[..len].to_vec(), 0) {
                 Some(inflated) if inflated.len() == BLOCK => return Found::Segment(len),
-                // Whole, but short: Baler makes no such segments.
+                // Complete, but too short: Baler makes no such segments.
                 Some(_) => {
                     self.is_foreign |= self.segments.is_empty();
                     return Found::Nothing;
@@ -183,7 +183,7 @@ impl<'a> Scan<'a> {
                 None => {}
             }
         }
-        // The marker may be data, or there is none since this is the end: then only inflating finds out.
+        // The marker may be data, or there is none because this is the end: inflating decides.
         let (taken, is_end) = self.partial.inflate(rest);
         let made = self.partial.out.len();
         if is_end {
@@ -200,7 +200,7 @@ impl<'a> Scan<'a> {
         if made < BLOCK {
             return Found::Nothing;
         }
-        // The marker is a few bytes behind the last one that made data; as many as a block's header has may be taken
+        // The marker is a few bytes after the last one that gave data. The header of the next block may have been taken
         // already.
         let around = taken.saturating_sub(1024)..rest.len().min(taken + 16);
         for found in finder.find_iter(&rest[around.clone()]) {
@@ -214,10 +214,10 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Inflates what may not be whole.
+/// Inflates segments that may not be complete.
 pub(super) struct Partial {
     inflate: Decompress,
-    /// What came out last, at most a block.
+    /// The data that was inflated last, at most a block.
     pub(super) out: Vec<u8>,
 }
 
@@ -226,12 +226,12 @@ impl Partial {
         Partial { inflate: Decompress::new(false), out: Vec::with_capacity(BLOCK) }
     }
 
-    /// Inflates as much of `bytes` as can be, and no more than a block; gives how much that took, and whether it was a
-    /// stream's end.
+    /// Inflates as much of `bytes` as possible, up to a block; returns the number of bytes taken, and whether a stream
+    /// ended there.
     pub(super) fn inflate(&mut self, bytes: &[u8]) -> (usize, bool) {
         self.inflate.reset(false);
         self.out.clear();
-        // One more than a block, to see the end behind a whole one.
+        // One more than a block, to find the end after a whole one.
         let mut out = vec![0; BLOCK + 1];
         let mut taken = 0;
         let mut made = 0;

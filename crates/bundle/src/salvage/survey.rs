@@ -1,4 +1,4 @@
-//! What is there of the parts, and where in the ciphertext it belongs.
+//! The parts that can be read, and their places in the ciphertext.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use baler_manifest::{CipherIv, CipherKey, Contents};
 
 use crate::parts::{PART_LEN, PartSource};
 use crate::read::parts::{Decipher, fetch, unpad};
-use crate::{Error, Event};
+use crate::{Error, Event, UnpackOptions};
 
 /// The cipher's block.
 const BLOCK: u64 = 16;
@@ -16,7 +16,7 @@ const BLOCK: u64 = 16;
 pub(super) struct Ranges(Vec<Range<u64>>);
 
 impl Ranges {
-    /// Adds a range that does not begin before those that were added earlier.
+    /// Adds a range, which must not begin before those that were added earlier.
     pub(super) fn push(&mut self, range: Range<u64>) {
         match self.0.last_mut() {
             _ if range.is_empty() => {}
@@ -26,16 +26,16 @@ impl Ranges {
     }
 
     pub(super) fn overlaps(&self, range: &Range<u64>) -> bool {
-        self.behind(range.start).is_some_and(|first| first.start < range.end)
+        self.first_after(range.start).is_some_and(|first| first.start < range.end)
     }
 
-    /// Where the first byte from `at` on that is in one of the ranges is.
+    /// Returns the first byte from `at` on that is in one of the ranges.
     pub(super) fn next(&self, at: u64) -> Option<u64> {
-        self.behind(at).map(|first| first.start.max(at))
+        self.first_after(at).map(|first| first.start.max(at))
     }
 
-    /// The first range that ends behind `at`.
-    fn behind(&self, at: u64) -> Option<&Range<u64>> {
+    /// Returns the first range that ends after `at`.
+    fn first_after(&self, at: u64) -> Option<&Range<u64>> {
         self.0.get(self.0.partition_point(|range| range.end <= at))
     }
 
@@ -48,30 +48,38 @@ impl Ranges {
 #[derive(Clone, Copy, Debug)]
 struct Place {
     start: u64,
-    /// How long the part should be.
+    /// The length that the part should have.
     len: u64,
-    /// How much of it is there: its first bytes.
+    /// The number of its bytes that can be read, from its start.
     found: u64,
     is_good: bool,
 }
 
-/// All parts, looked at once.
+/// A part that was read.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    len: u64,
+    /// True if its digest is right.
+    is_good: bool,
+}
+
+/// The result of reading all parts once.
 #[derive(Debug)]
 pub(super) struct Survey {
     places: Vec<Place>,
     /// The ciphertext's length.
     pub(super) len: u64,
-    /// Each bad part.
+    /// An error for each bad part.
     pub(super) errors: Vec<Error>,
-    /// If the lengths of the parts do not add up.
+    /// An error if the lengths of the parts do not add up.
     pub(super) size: Option<Error>,
-    /// Whether it is known where each part belongs.
+    /// True if the place of each part is known.
     pub(super) is_regular: bool,
-    /// Plaintext that cannot be had.
+    /// Plaintext that is lost.
     pub(super) missing: Ranges,
-    /// Plaintext that can be had from parts that are not what the manifest says.
+    /// Plaintext of parts that differ from the manifest.
     pub(super) suspect: Ranges,
-    /// Both of these.
+    /// Plaintext of either kind.
     pub(super) damaged: Ranges,
 }
 
@@ -85,13 +93,14 @@ impl Survey {
         let (mut found, mut errors) = (Vec::with_capacity(contents.parts.len()), Vec::new());
         for (index, part) in contents.parts.iter().enumerate() {
             found.push(match fetch(source, index, part) {
-                Ok(data) => Some((data.len() as u64, true)),
+                Ok(data) => Some(Found { len: data.len() as u64, is_good: true }),
                 Err(error) => {
                     errors.push(error);
-                    source.get(&part.filename).ok().map(|data| (data.len() as u64, false))
+                    let data = source.get(&part.filename).ok();
+                    data.map(|data| Found { len: data.len() as u64, is_good: false })
                 }
             });
-            let len = found.last().copied().flatten().map_or(0, |(len, _)| len);
+            let len = found.last().copied().flatten().map_or(0, |found| found.len);
             on_event(Event::Part(len));
         }
         let (lens, is_regular) = lengths(&found, contents.bundled_size);
@@ -101,8 +110,9 @@ impl Survey {
         let mut start = 0;
         let places: Vec<_> = std::iter::zip(lens, found)
             .map(|(len, found)| {
-                let (found, is_good) = found.unwrap_or((0, false));
-                let place = Place { start, len, found: found.min(len), is_good };
+                let found = found.unwrap_or(Found { len: 0, is_good: false });
+                let is_good = found.is_good;
+                let place = Place { start, len, found: found.len.min(len), is_good };
                 start += len;
                 place
             })
@@ -114,7 +124,7 @@ impl Survey {
         survey
     }
 
-    /// What the bad parts mean for the plaintext: a block of it takes its own block of the ciphertext and the one before.
+    /// Marks the plaintext of bad parts. A block of it depends on its own block of the ciphertext and on the one before.
     fn mark(&mut self) {
         for &Place { start, len, found, is_good } in &self.places {
             let (middle, end) = (start + found, start + len);
@@ -134,58 +144,58 @@ impl Survey {
     }
 }
 
-/// The length of each part, and whether that is known of all.
+/// Finds the length that each part should have, and says whether all of them are known.
 ///
-/// All but the last are of one length. Where that cannot be (another tool's bundle, or a part that is longer than it
-/// should be) each part is taken for as long as it is, and the missing ones share what is left of the whole.
-fn lengths(found: &[Option<(u64, bool)>], whole: u64) -> (Vec<u64>, bool) {
+/// All but the last have the same length. If that is impossible (another tool's bundle, or a part that is longer than it
+/// should be), the length of each part is the one that it has, and the first missing one gets the rest of the whole.
+fn lengths(found: &[Option<Found>], whole: u64) -> (Vec<u64>, bool) {
     let Some(last) = found.len().checked_sub(1) else { return (Vec::new(), true) };
     let all = |len: u64| {
         let rest = whole.checked_sub(len.checked_mul(last as u64)?)?;
         let lens: Vec<_> = (0..=last).map(|index| if index < last { len } else { rest }).collect();
-        let agrees = |(&len, found): (&u64, &Option<(u64, bool)>)| {
-            found.is_none_or(|(found, is_good)| !is_good || found == len)
+        let agrees = |(&len, found): (&u64, &Option<Found>)| {
+            found.is_none_or(|found| !found.is_good || found.len == len)
         };
         let fits = (1..=len.max(rest * u64::from(last == 0))).contains(&rest);
         (fits && std::iter::zip(&lens, found).all(agrees)).then_some(lens)
     };
     let of = |good: bool| {
         let found = found[..last].iter().flatten();
-        found.filter(move |(_, is_good)| *is_good == good).map(|(len, _)| *len)
+        found.filter(move |found| found.is_good == good).map(|found| found.len)
     };
-    let from_last = found[last].filter(|_| last > 0).and_then(|(len, is_good)| {
-        let rest = whole.checked_sub(len).filter(|rest| is_good && rest % last as u64 == 0)?;
+    let from_last = found[last].filter(|found| last > 0 && found.is_good).and_then(|found| {
+        let rest = whole.checked_sub(found.len).filter(|rest| rest % last as u64 == 0)?;
         Some(rest / last as u64)
     });
     let likely = of(true).take(1).chain(from_last).chain([PART_LEN as u64]).chain(of(false));
     if let Some(lens) = likely.filter_map(all).next() {
         return (lens, true);
     }
-    let sum: u64 = found.iter().flatten().map(|(len, _)| *len).sum();
+    let sum: u64 = found.iter().flatten().map(|found| found.len).sum();
     let mut rest = whole.saturating_sub(sum);
     let missing = found.iter().filter(|found| found.is_none()).count();
     let lens = found.iter().map(|found| match found {
-        Some((len, _)) => *len,
+        Some(found) => found.len,
         None => std::mem::take(&mut rest),
     });
     (lens.collect(), missing <= 1)
 }
 
-/// The plaintext of what is there, piece by piece, each with its place.
+/// The plaintext of the parts that can be read, in pieces, each with its place.
 pub(super) struct Plain<'a> {
     survey: &'a Survey,
     contents: &'a Contents,
     source: &'a dyn PartSource,
     key: &'a CipherKey,
     next: usize,
-    /// How far the ciphertext has been read.
+    /// The end of the ciphertext that was read.
     end: u64,
-    /// Behind a gap: what has been read, up to a whole block.
+    /// The bytes after a gap that were read, up to a whole block.
     held: Vec<u8>,
     cipher: Option<Decipher>,
-    /// Where the next plaintext belongs, or `held`.
+    /// The place of the next plaintext, or of `held`.
     at: u64,
-    /// The padding at the end, if it was seen and was wrong.
+    /// The error of the padding at the end, if it was read and was wrong.
     pub(super) padding: Option<Error>,
 }
 
@@ -194,17 +204,27 @@ impl<'a> Plain<'a> {
         survey: &'a Survey,
         contents: &'a Contents,
         source: &'a dyn PartSource,
-        (key, iv): (&'a CipherKey, &CipherIv),
+        options: &UnpackOptions<'a>,
     ) -> Plain<'a> {
-        let cipher = Some(Decipher::new(key, iv));
-        let (held, next, end, at, padding) = (Vec::new(), 0, 0, 0, None);
-        Plain { survey, contents, source, key, next, end, held, cipher, at, padding }
+        Plain {
+            survey,
+            contents,
+            source,
+            key: options.key,
+            next: 0,
+            end: 0,
+            held: Vec::new(),
+            cipher: Some(Decipher::new(options.key, options.iv)),
+            at: 0,
+            padding: None,
+        }
     }
 
-    /// The next piece and its place; where that is not the end of the one before, what is between is missing.
+    /// Returns the next piece and its place. The bytes between the end of the piece before and that place are missing.
     ///
     /// # Errors
-    /// A part that was right in the survey is not any more.
+    ///
+    /// If a part was right in the survey and is wrong now.
     pub(super) fn next(&mut self) -> Result<Option<(u64, Vec<u8>)>, Error> {
         loop {
             let Some(&place) = self.survey.places.get(self.next) else { return Ok(None) };
@@ -232,7 +252,7 @@ impl<'a> Plain<'a> {
         }
         self.end = start + data.len() as u64;
         if self.cipher.is_none() {
-            // Behind a gap the first whole block only serves the next one.
+            // The first whole block after a gap cannot be decrypted, but is needed to decrypt the next one.
             self.held.append(&mut data);
             let skip = (self.at.next_multiple_of(BLOCK) - self.at) as usize;
             let block = *self.held.get(skip..)?.first_chunk()?;

@@ -7,10 +7,10 @@ use aes::cipher::{Array, BlockModeEncrypt, KeyIvInit};
 use baler_manifest::{CipherIv, CipherKey};
 
 const BLOCK: usize = 16;
-/// Large enough to keep the per-call cost away, small enough for the fastest cache.
+/// Large enough for a small cost per call, small enough for the fastest cache.
 const BUFFER: usize = 64 << 10;
 
-/// Encrypts what it is given and writes the ciphertext to `W`.
+/// Encrypts its input and writes the ciphertext to `W`.
 pub(crate) struct Cipher<W> {
     cipher: cbc::Encryptor<Aes128>,
     buffer: Vec<u8>,
@@ -23,7 +23,7 @@ impl<W: Write> Cipher<W> {
         Cipher { cipher, buffer: Vec::with_capacity(BUFFER), inner }
     }
 
-    /// Encrypts the padding and gives back what was written to.
+    /// Encrypts the rest with its padding; returns the next stage.
     pub(crate) fn finish(mut self) -> io::Result<W> {
         let padding = BLOCK - self.buffer.len() % BLOCK;
         self.buffer.resize(self.buffer.len() + padding, padding as u8);

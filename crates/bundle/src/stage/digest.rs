@@ -1,11 +1,11 @@
-//! SHA-1 of what passes.
+//! The SHA-1 of the archive.
 
 use std::io::{self, Write};
 
 use baler_manifest::Sha1Digest;
 use sha1::{Digest as _, Sha1};
 
-/// Passes everything on to `W` and keeps the SHA-1 of it.
+/// Passes everything on to `W` and computes its SHA-1.
 pub(crate) struct Digest<W> {
     hash: Sha1,
     inner: W,
@@ -16,7 +16,7 @@ impl<W: Write> Digest<W> {
         Digest { hash: Sha1::new(), inner }
     }
 
-    /// The digest of all that passed, and what it passed to.
+    /// Returns the digest of everything that was written, and the next stage.
     pub(crate) fn finish(self) -> (Sha1Digest, W) {
         (Sha1Digest::new(self.hash.finalize().into()), self.inner)
     }

@@ -1,11 +1,11 @@
 //! One gzip member, deflated on several threads.
 //!
-//! The data is cut into blocks of 1 MiB that know nothing of each other. Each is deflated by libdeflate, its final
-//! mark is cleared, and it is closed with an empty stored block, which ends on a byte boundary; so the blocks can be
-//! put behind one another as a single member. The bytes depend on the data and the level, never on the number of threads.
+//! The data is cut into blocks of 1 MiB that do not depend on each other. libdeflate deflates each; its final mark is
+//! cleared, and an empty stored block closes it, which ends on a byte boundary. So the blocks can be concatenated to a
+//! single member. The bytes depend on the data and the level, never on the number of threads.
 //!
-//! Concatenated members would be simpler and are legal too, but decoders that stop after the first one, and call it a
-//! success, are many; nobody knows what EC2 runs.
+//! Concatenated members would be simpler and are legal too, but many decoders stop after the first one and report
+//! success, and EC2's decoder is unknown.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -16,34 +16,34 @@ use libdeflater::{CompressionLvl, Compressor};
 
 use super::walk::{LastBlock, Walker};
 
-/// How much is deflated at a time. Smaller blocks forget more often what they have seen: 1 MiB costs 0.2 % of size.
+/// The bytes of a block. Independent blocks cannot refer to earlier data: at 1 MiB that costs 0.2 % of size.
 pub(crate) const BLOCK: usize = 1 << 20;
 
-/// RFC 1952, section 2.3: no name, no time, no flags; made on an unknown system, since it does not matter.
+/// The header of the member (RFC 1952, section 2.3): no name, no time, no flags, an unknown system.
 pub(crate) const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
-/// What is behind every block but the last: an empty stored block's two lengths.
+/// The marker after every block but the last: the two lengths of an empty stored block.
 pub(crate) const MARKER: [u8; 4] = [0, 0, 0xff, 0xff];
 
-/// No more than this many bytes come out for `len` bytes that go in, whatever they are.
+/// Returns the greatest length of the member for `len` bytes, whatever they are.
 pub(crate) fn bound(len: u64) -> u64 {
-    // Stored, a block costs 5 bytes in each 5,000 at the worst; then the end of each block, the header and the trailer.
+    // Stored data costs at most 5 bytes for each 5,000; then the end of each block, the header and the trailer.
     len + (len / 5_000 + 1) * 5 + (len / BLOCK as u64 + 1) * 64 + 18
 }
 
-/// How hard to compress, 1 to 12: libdeflate's levels.
+/// A level of compression, 1 to 12: those of libdeflate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Level(u8);
 
 impl Level {
-    /// Level 1: the fastest, a bundle about a tenth larger.
+    /// Level 1: the fastest; the bundle is about a tenth larger.
     pub const FAST: Level = Level(1);
-    /// Level 6: smaller than gzip's level 9 and many times as fast.
+    /// Level 6: smaller than gzip's level 9, and many times as fast.
     pub const DEFAULT: Level = Level(6);
-    /// Level 12: a few hundredths smaller, an order of magnitude slower.
+    /// Level 12: a few per cent smaller, an order of magnitude slower.
     pub const BEST: Level = Level(12);
 
-    /// The level of that number, if it is from 1 to 12.
+    /// Returns the level of that number, if it is from 1 to 12.
     pub fn new(level: u8) -> Option<Level> {
         (1..=12).contains(&level).then_some(Level(level))
     }
@@ -55,8 +55,8 @@ impl Default for Level {
     }
 }
 
-/// Large buffers that were used and will be again. The static binary's allocator gives such back to the kernel at once
-/// and takes the next one page by page, which costs a tenth of the time at level 1.
+/// A pool of large buffers to use again. The static binary's allocator returns them to the kernel at once and gets the
+/// next one page by page, which costs a tenth of the time at level 1.
 #[derive(Clone, Default)]
 struct Pool(Arc<Mutex<Vec<Vec<u8>>>>);
 
@@ -74,9 +74,9 @@ impl Pool {
     }
 }
 
-/// Writes what it is given to `W` as one gzip member.
+/// Compresses its input and writes it to `W` as one gzip member.
 ///
-/// It has to be [finished](Gzip::finish); dropped without, it ends its threads and the member stays without an end.
+/// It has to be [finished](Gzip::finish). A drop without that ends its threads and leaves the member without an end.
 pub(crate) struct Gzip<'scope, W> {
     block: Vec<u8>,
     pool: Pool,
@@ -93,7 +93,7 @@ struct Job {
 struct Deflated {
     bytes: Vec<u8>,
     crc: crc32fast::Hasher,
-    /// Of the data.
+    /// The length of the data.
     len: usize,
     last: bool,
 }
@@ -106,8 +106,8 @@ impl<'scope, W: Write + Send + 'scope> Gzip<'scope, W> {
         level: Level,
         inner: W,
     ) -> Self {
-        // Blocks go round the workers and are collected in the same order: no queue has to be sorted. Two blocks that
-        // wait before each worker and two behind it keep it busy while another has a hard one.
+        // Blocks are given to the workers in turn and collected in the same order, so that no queue has to be sorted. Two
+        // blocks that wait before each worker and two after it keep it busy while another has a hard one.
         let pool = Pool::default();
         let (workers, outputs): (Vec<_>, Vec<_>) = (0..jobs.max(1))
             .map(|_| {
@@ -123,7 +123,7 @@ impl<'scope, W: Write + Send + 'scope> Gzip<'scope, W> {
         Gzip { block: pool.take(), pool, workers, next: 0, collector: Some(collector) }
     }
 
-    /// Ends the member and gives back what it was written to.
+    /// Ends the member and returns the next stage.
     pub(crate) fn finish(mut self) -> io::Result<W> {
         self.submit(true)?;
         self.join()
@@ -136,7 +136,7 @@ impl<'scope, W: Write + Send + 'scope> Gzip<'scope, W> {
         self.next += 1;
         match self.workers[worker].send(Job { data, last }) {
             Ok(()) => Ok(()),
-            // A worker ends early only after the collector did, and that knows why.
+            // A worker ends early only after the collector did, which has the reason.
             Err(_) => Err(self.join().err().unwrap_or_else(lost)),
         }
     }
@@ -153,7 +153,7 @@ impl<'scope, W: Write + Send + 'scope> Write for Gzip<'scope, W> {
         if self.collector.is_none() {
             return Err(lost());
         }
-        // A full block waits for the next byte: only then is it known not to be the last one.
+        // A full block waits for the next byte, which shows that it is not the last one.
         if self.block.len() == BLOCK && !data.is_empty() {
             self.submit(false)?;
         }
@@ -168,7 +168,7 @@ impl<'scope, W: Write + Send + 'scope> Write for Gzip<'scope, W> {
 }
 
 fn lost() -> io::Error {
-    io::Error::other("the compression was given up")
+    io::Error::other("the compression was stopped")
 }
 
 fn work(level: Level, pool: Pool, jobs: &Receiver<Job>, output: &SyncSender<io::Result<Deflated>>) {
@@ -213,13 +213,13 @@ pub(crate) struct Deflater {
     compressor: Compressor,
     walker: Walker,
     scratch: Vec<u8>,
-    /// A whole block of zeros, deflated: images are full of them, and this is 50 times as fast.
+    /// A whole block of zeros, deflated. Images have many of them, and this is 50 times as fast.
     zeros: Option<Vec<u8>>,
 }
 
 impl Deflater {
     pub(crate) fn new(level: Level) -> Deflater {
-        // `Level` holds libdeflate's own range, so the fallback is never taken.
+        // `Level` has libdeflate's own range, so that the fallback is never used.
         let level = CompressionLvl::new(i32::from(level.0)).unwrap_or_default();
         let mut compressor = Compressor::new(level);
         let scratch = vec![0; compressor.deflate_compress_bound(BLOCK)];
@@ -259,7 +259,7 @@ impl Deflater {
 /// Clears the final mark of the last block, and closes the stream with an empty stored block instead.
 pub(crate) fn open_end(stream: &mut Vec<u8>, last: LastBlock) {
     stream[last.start / 8] &= !(1 << (last.start % 8));
-    // The empty block's type is three zero bits; they fit in what the last byte has left, or need another.
+    // The head of the empty block is three zero bits. They fit into the rest of the last byte, or need another one.
     let whole = (last.end + 3).div_ceil(8);
     stream.resize(whole, 0);
     stream.extend_from_slice(&MARKER);

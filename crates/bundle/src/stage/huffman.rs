@@ -1,17 +1,17 @@
-//! The codes of DEFLATE's blocks, read but not undone (RFC 1951, sections 3.2.1 to 3.2.7).
+//! The codes of DEFLATE's blocks, read but not decompressed (RFC 1951, sections 3.2.1 to 3.2.7).
 
-/// Codes up to these lengths are looked up; longer ones are rare by construction (a symbol in 2^11).
+/// Codes up to these lengths are looked up in tables. Longer ones are rare by construction (a symbol in 2^11).
 const LITLEN_BITS: u32 = 11;
 const DIST_BITS: u32 = 9;
 /// The order in which the lengths of the code-length code are stored (section 3.2.7).
 pub(crate) const PRECODE_ORDER: [usize; 19] =
     [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
-/// What a code stands for.
+/// The meaning of a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
     Literal(u8),
-    /// The `len` bytes that came `distance` bytes before.
+    /// A copy of the `len` bytes that start `distance` bytes before.
     Copy {
         len: usize,
         distance: usize,
@@ -19,7 +19,7 @@ pub(crate) enum Token {
 }
 
 impl Token {
-    /// How many bytes it becomes.
+    /// Returns the number of bytes that it stands for.
     pub(crate) fn len(self) -> usize {
         match self {
             Token::Literal(_) => 1,
@@ -28,12 +28,12 @@ impl Token {
     }
 }
 
-/// One code: its own bits, the extra bits behind it, and the value that those are added to.
+/// An entry of a table: the bits of a code, the extra bits after it, and the value to which those are added.
 #[derive(Clone, Copy, Default)]
 struct Entry {
     base: u16,
     kind: Kind,
-    /// 0 where the code is longer than the table's index.
+    /// 0 if the code is longer than the index of the table.
     code_bits: u8,
     extra_bits: u8,
 }
@@ -59,7 +59,7 @@ impl Codes {
         Codes { litlen: Code::new(), dist: Code::new() }
     }
 
-    /// Takes the codes that are the same for all blocks of type 1 (section 3.2.6).
+    /// Sets the codes of all blocks of type 1 (section 3.2.6).
     pub(crate) fn fix(&mut self) {
         let mut lengths = [8u8; 288];
         lengths[144..256].fill(9);
@@ -68,7 +68,8 @@ impl Codes {
         self.dist.build(&[5; 30], dist);
     }
 
-    /// Reads the codes at the head of a block of type 2; `false` where there are more lengths than can be.
+    /// Reads the codes at the head of a block of type 2; `false` if there are too many lengths, `None` if other bits are
+    /// wrong.
     pub(crate) fn read(&mut self, bits: &mut Bits<'_>) -> Option<bool> {
         let litlens = bits.take(5)? as usize + 257;
         let dists = bits.take(5)? as usize + 1;
@@ -102,22 +103,22 @@ impl Codes {
         Some(true)
     }
 
-    /// Whether every run of bits is a code of some symbol; one distance alone may be short of that (section 3.2.7).
+    /// Says whether all sequences of bits are codes of some symbol. A single distance is an exception (section 3.2.7).
     pub(crate) fn are_complete(&self) -> bool {
         let (litlen, dist) = (&self.litlen.canonical, &self.dist.canonical);
         litlen.space() == 1 << 15 && (dist.space() == 1 << 15 || dist.symbols.len() <= 1)
     }
 
-    /// Calls `each` with every token of a block, and takes the end-of-block code too.
+    /// Calls `each` with every token of a block, up to and including the end-of-block code.
     ///
-    /// `None` where `each` says `false`, and where the bits are no such block.
+    /// Returns `None` if `each` returns `false`, and if the bits are not such a block.
     pub(crate) fn each(
         &self,
         bits: &mut Bits<'_>,
         mut each: impl FnMut(Token) -> bool,
     ) -> Option<()> {
         loop {
-            // One refill holds at least 56 bits; a length takes at most 15 + 5 of them and a distance 15 + 13.
+            // One refill provides at least 56 bits; a length needs at most 15 + 5 of them and a distance 15 + 13.
             bits.refill();
             let entry = self.litlen.take(LITLEN_BITS, bits)?;
             let token = match entry.kind {
@@ -140,7 +141,7 @@ impl Codes {
     }
 }
 
-/// What a symbol of the first code stands for (section 3.2.5).
+/// Returns the meaning of a symbol of the code for literals and lengths (section 3.2.5).
 fn litlen(symbol: usize) -> Entry {
     let (kind, base, extra_bits) = match symbol {
         0..=255 => (Kind::Literal, symbol, 0),
@@ -156,6 +157,7 @@ fn litlen(symbol: usize) -> Entry {
     Entry { base: base as u16, kind, code_bits: 0, extra_bits: extra_bits as u8 }
 }
 
+/// Returns the meaning of a symbol of the code for distances (section 3.2.5).
 fn dist(symbol: usize) -> Entry {
     let (kind, base, extra_bits) = match symbol {
         0..=3 => (Kind::Distance, symbol + 1, 0),
@@ -168,7 +170,7 @@ fn dist(symbol: usize) -> Entry {
     Entry { base: base as u16, kind, code_bits: 0, extra_bits: extra_bits as u8 }
 }
 
-/// A code with a table for its short words.
+/// A code, with a table for its short words.
 struct Code<const N: usize> {
     table: Box<[Entry; N]>,
     canonical: Canonical,
@@ -193,7 +195,7 @@ impl<const N: usize> Code<N> {
         });
     }
 
-    /// Takes one code, but not its extra bits.
+    /// Takes a code from `bits`, without its extra bits.
     #[inline(always)]
     fn take(&self, index_bits: u32, bits: &mut Bits<'_>) -> Option<Entry> {
         let entry = self.table[bits.peek(index_bits)];
@@ -205,8 +207,8 @@ impl<const N: usize> Code<N> {
     }
 }
 
-/// A canonical Huffman code (section 3.2.2): how many codes there are of each length, and the symbols in the order of
-/// their codes.
+/// A canonical Huffman code (section 3.2.2): the number of codes of each length, and the symbols in the order of their
+/// codes.
 struct Canonical {
     counts: [u16; 16],
     symbols: Vec<u16>,
@@ -231,7 +233,7 @@ impl Canonical {
         Canonical { counts, symbols }
     }
 
-    /// How much of the code space is taken, of 2^15.
+    /// Returns the share of the code space that is in use, of 2^15.
     fn space(&self) -> u32 {
         self.counts
             .iter()
@@ -240,13 +242,13 @@ impl Canonical {
             .sum()
     }
 
-    /// Calls `put` with every index of a table of `bits` bits whose low bits are a whole code.
+    /// Calls `put` with every index of a table of `bits` bits whose low bits are a complete code.
     fn each_short(&self, bits: u32, mut put: impl FnMut(usize, usize, u32)) {
         let (mut code, mut symbols) = (0usize, self.symbols.iter());
         for length in 1..=bits {
             code <<= 1;
             for &symbol in symbols.by_ref().take(usize::from(self.counts[length as usize])) {
-                // Codes are packed with their first bit lowest. Garbage may have more codes than there is room for; they wrap.
+                // Codes are packed with their first bit lowest. Invalid data may have too many codes; they wrap.
                 let first = (code as u32).reverse_bits() >> (32 - length);
                 for index in (first as usize..1 << bits).step_by(1 << length) {
                     put(index, usize::from(symbol), length);
@@ -256,7 +258,7 @@ impl Canonical {
         }
     }
 
-    /// Takes one code off `bits`, which must hold 15 bits unless the stream ends; `None` where it is no code.
+    /// Takes a code from `bits`, which must hold 15 bits unless the stream ends; `None` if it is not a code.
     fn decode(&self, bits: &mut Bits<'_>) -> Option<usize> {
         let (mut code, mut first, mut index) = (0usize, 0usize, 0usize);
         for (length, &count) in self.counts.iter().enumerate().skip(1) {
@@ -274,18 +276,18 @@ impl Canonical {
     }
 }
 
-/// A stream as bits, the lowest of each byte first; behind its end there are zeros.
+/// A stream as bits, the lowest of each byte first. Zeros follow its end.
 #[derive(Clone)]
 pub(crate) struct Bits<'a> {
     stream: &'a [u8],
-    /// The first byte that is not yet wholly in `held`.
+    /// The first byte that is not completely in `held`.
     next: usize,
     held: u64,
     count: u32,
 }
 
 impl<'a> Bits<'a> {
-    /// The bits of `stream` from `position` on.
+    /// Starts at the bit `position` of `stream`.
     #[inline(always)]
     pub(crate) fn at(stream: &'a [u8], position: usize) -> Bits<'a> {
         let mut bits = Bits { stream, next: position / 8, held: 0, count: 0 };
@@ -294,13 +296,13 @@ impl<'a> Bits<'a> {
         bits
     }
 
-    /// The next bits, 49 of them at least; 57 right after [`at`](Bits::at).
+    /// Returns the next bits, of which at least 49 are valid directly after [`at`](Bits::at).
     #[inline(always)]
     pub(crate) fn held(&self) -> u64 {
         self.held
     }
 
-    /// Makes `held` at least 56 bits.
+    /// Fills `held` up to at least 56 bits.
     #[inline(always)]
     pub(crate) fn refill(&mut self) {
         let ahead = match self.stream.get(self.next..).and_then(|rest| rest.first_chunk::<8>()) {
@@ -335,7 +337,7 @@ impl<'a> Bits<'a> {
         self.count -= bits;
     }
 
-    /// The value of a code whose extra bits are next.
+    /// Takes the extra bits of a code; returns its value.
     #[inline(always)]
     fn extra(&mut self, entry: Entry) -> usize {
         let extra = self.peek(u32::from(entry.extra_bits));
@@ -354,13 +356,13 @@ impl<'a> Bits<'a> {
         self.next * 8 - self.count as usize
     }
 
-    /// Whether more was taken than there is.
+    /// Says whether more bits were taken than the stream has.
     #[inline(always)]
     fn is_empty(&self) -> bool {
         self.position() > self.stream.len() * 8
     }
 
-    /// Skips what is behind a stored block's type: padding, its length twice, its bytes.
+    /// Skips a stored block after its type: padding, the length twice, the bytes.
     pub(crate) fn skip_stored(&mut self) -> Option<()> {
         let at = self.position().div_ceil(8);
         let header = self.stream.get(at..at + 4)?;

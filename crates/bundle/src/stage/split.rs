@@ -1,4 +1,4 @@
-//! The ciphertext cut into parts.
+//! Cutting of the ciphertext into parts.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use sha1::{Digest as _, Sha1};
 
 use crate::parts::{PART_LEN, PartNames, PartSink, SealedPart};
 
-/// Cuts what it is given every 10 MiB and hands each part, with its name and digest, to a [`PartSink`].
+/// Cuts its input every 10 MiB and hands each part, with its name and digest, to a [`PartSink`].
 pub(crate) struct Split<'a> {
     sink: &'a mut dyn PartSink,
     names: PartNames,
@@ -28,7 +28,7 @@ impl<'a> Split<'a> {
         Split { sink, names, on_part, buffer, hash: Sha1::new(), parts: Vec::new(), bundled_len: 0 }
     }
 
-    /// Hands over the last part; gives all of them and the sum of their lengths.
+    /// Hands over the last part; returns all of them and the sum of their lengths.
     pub(crate) fn finish(mut self) -> io::Result<(Vec<Part>, u64)> {
         if !self.buffer.is_empty() {
             self.seal()?;
@@ -41,7 +41,7 @@ impl<'a> Split<'a> {
         let digest = Sha1Digest::new(self.hash.finalize_reset().into());
         let filename = self.names.name(self.parts.len());
         let len = data.len() as u64;
-        self.sink.put(SealedPart { filename: filename.clone(), digest, data })?;
+        self.sink.put(SealedPart::new(filename.clone(), digest, data))?;
         self.parts.push(Part { filename, digest });
         self.bundled_len += len;
         (self.on_part)(len);

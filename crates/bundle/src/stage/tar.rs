@@ -1,28 +1,31 @@
 //! The image as the only member of a tar archive.
 //!
-//! An image without a hole is a plain member (type `0`); one with holes is an old GNU sparse member (type `S`), which is
-//! what the classic tools' `tar -S` writes: a map of the data, then the data alone. `docs/format.md`, "The archive",
-//! has every field.
+//! An image without a hole is a plain member (type `0`). One with holes is an old GNU sparse member (type `S`), as the
+//! classic tools' `tar -S` writes: a map of the data, then the data alone. `docs/format.md`, "The archive", has every
+//! field.
 
 use std::io::{self, Write};
 
 use baler_image::Extent;
 
+/// The length of the archive is a multiple of this, in bytes.
 pub(crate) const RECORD: u64 = 10_240;
+/// Headers and data fill blocks of this length, in bytes.
 pub(crate) const BLOCK: usize = 512;
 /// (offset, length) pairs that fit into the header itself, and into each block that continues it.
 pub(crate) const MAP_IN_HEADER: usize = 4;
 pub(crate) const MAP_IN_EXTENSION: usize = 21;
-/// The name field; a longer name would need a second header, which not every reader knows.
+/// The most bytes of a bundle's name: the length of the name field. A longer name would need a second header, which not
+/// every reader knows.
 pub const MAX_NAME_LEN: usize = 100;
 
-/// What the archive's member is.
+/// The archive's member.
 #[derive(Clone, Debug)]
 pub(crate) struct Member<'a> {
     pub(crate) name: &'a str,
     /// Seconds since 1970.
     pub(crate) mtime: u64,
-    /// The image's length, holes counted.
+    /// The image's length, holes included.
     pub(crate) len: u64,
     pub(crate) extents: &'a [Extent],
 }
@@ -36,7 +39,7 @@ impl Member<'_> {
         self.extents.iter().map(|extent| extent.len).sum()
     }
 
-    /// The map: the extents, and the end of the image where that is a hole.
+    /// Makes the map: the extents, and the end of the image if it ends in a hole.
     fn map(&self) -> Vec<Extent> {
         let mut map = self.extents.to_vec();
         if map.last().map_or(0, Extent::end) != self.len {
@@ -51,7 +54,7 @@ impl Member<'_> {
         (BLOCK + more.div_ceil(MAP_IN_EXTENSION) * BLOCK) as u64
     }
 
-    /// The length of the whole archive.
+    /// Returns the length of the whole archive.
     pub(crate) fn archive_len(&self) -> u64 {
         let end = self.header_len() + self.stored_len().next_multiple_of(BLOCK as u64);
         (end + 2 * BLOCK as u64).next_multiple_of(RECORD)
@@ -107,7 +110,7 @@ fn pairs(field: &mut [u8], extents: &[Extent]) {
     }
 }
 
-/// Octal with an end, or base-256 with the first bit set where that is too short.
+/// Writes a number: octal with a NUL at its end, or base-256 with the first bit set if it is too large for that.
 fn number(field: &mut [u8], value: u64) {
     if value < 1 << 33 {
         field.copy_from_slice(format!("{value:011o}\0").as_bytes());
@@ -121,10 +124,10 @@ fn invalid(message: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, message)
 }
 
-/// Frames the data of an image, its extents' bytes one after another, and writes the archive to `W`.
+/// Frames the data of an image, the bytes of its extents one after another, and writes the archive to `W`.
 pub(crate) struct Tar<W> {
     inner: W,
-    /// Of the extents, not yet written.
+    /// The bytes of the extents that were not written yet.
     left: u64,
     padding: usize,
 }
@@ -132,7 +135,7 @@ pub(crate) struct Tar<W> {
 impl<W: Write> Tar<W> {
     /// Writes the member's header and map.
     pub(crate) fn new(member: &Member<'_>, mut inner: W) -> io::Result<Tar<W>> {
-        // A reader copies whole blocks: between two extents there is no padding, so only the last may be odd.
+        // There is no padding between two extents, and readers copy whole blocks: only the last length may be odd.
         let mut end = 0;
         for (index, extent) in member.extents.iter().enumerate() {
             let odd = extent.len % BLOCK as u64 != 0 && index + 1 != member.extents.len();
@@ -151,7 +154,7 @@ impl<W: Write> Tar<W> {
         Ok(Tar { inner, left, padding: (member.archive_len() - written) as usize })
     }
 
-    /// Ends the archive and gives back what it was written to; an error unless every extent was written whole.
+    /// Ends the archive and returns the next stage; fails unless all extents were written.
     pub(crate) fn finish(mut self) -> io::Result<W> {
         if self.left > 0 {
             return Err(invalid(format!(
@@ -168,7 +171,7 @@ impl<W: Write> Write for Tar<W> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         if data.len() as u64 > self.left {
             return Err(invalid(format!(
-                "the image goes on {} bytes after its last extent",
+                "the image continues {} bytes after its last extent",
                 data.len() as u64 - self.left
             )));
         }

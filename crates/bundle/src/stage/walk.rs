@@ -1,35 +1,35 @@
 //! Finds the last block of a DEFLATE stream.
 //!
-//! libdeflate compresses each piece of an image into a stream of its own, whose last block is marked final. To put
-//! such streams behind one another in a single gzip member, that mark has to go, and nothing in DEFLATE (RFC 1951,
-//! section 3.2.3) tells where the last block starts.
+//! libdeflate compresses each piece of an image into a stream of its own, whose last block is marked final. To
+//! concatenate such streams in a single gzip member, that mark must be cleared, and nothing in DEFLATE (RFC 1951,
+//! section 3.2.3) says where the last block starts.
 //!
-//! Walking there from the front costs a seventh of what compressing did, so the block is first looked for from the back:
-//! few places look like the head of a final block, and the right one is proved by replaying it, from its head to the
-//! end of the stream, against the data that was compressed. Only where that finds nothing, the stream is walked.
+//! Walking there from the front costs a seventh of the time of compressing. So the block is first searched from the back:
+//! few places look like the head of a final block, and the right one is proved by replaying it, from its head to the end
+//! of the stream, against the data that was compressed. If that finds nothing, the stream is walked.
 
 use super::huffman::{Bits, Codes, PRECODE_ORDER, Token};
 
-/// Where the last block of a DEFLATE stream is, in bits from the stream's first.
+/// The place of the last block of a DEFLATE stream, in bits from the stream's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LastBlock {
-    /// The block's first bit: its final mark.
+    /// The first bit of the block: its final mark.
     pub(crate) start: usize,
-    /// The first bit behind its end-of-block code.
+    /// The first bit after its end-of-block code.
     pub(crate) end: usize,
 }
 
-/// How far from its end a stream is searched, in bytes: further than libdeflate's blocks of text are long.
+/// The bytes at the end of a stream that are searched: more than a libdeflate block of text has.
 const SEARCHED: usize = 160 << 10;
-/// The bits of a final block with codes of its own: the mark, and type 2 with its low bit first.
+/// The first bits of a final block with codes of its own: the mark, and type 2 with its low bit first.
 const FINAL_DYNAMIC: u64 = 0b101;
-/// What the lengths of a complete code add up to, each counted as `CODE_SPACE >> length`.
+/// The sum of the lengths of a complete code, each counted as `CODE_SPACE >> length`.
 const CODE_SPACE: u16 = 128;
 
 /// Finds last blocks, one after another.
 pub(crate) struct Walker {
     codes: Codes,
-    /// For each four lengths of a code-length code: how much of the code space they take.
+    /// The share of the code space that each combination of four lengths of a code-length code takes.
     space: Box<[u16; 1 << 12]>,
 }
 
@@ -43,9 +43,9 @@ impl Walker {
         Walker { codes: Codes::new(), space }
     }
 
-    /// The last block of `stream`, which holds `data`; `None` where it does not.
+    /// Finds the last block of `stream`, which holds `data`; `None` if it does not.
     pub(crate) fn last_block(&mut self, stream: &[u8], data: &[u8]) -> Option<LastBlock> {
-        // What does not compress is stored, and stored blocks are quickly walked.
+        // Incompressible data is stored, and walking stored blocks is fast.
         let stored = stream.len() >= data.len();
         let found = if stored { None } else { self.search(stream, data) };
         found.or_else(|| self.walk(stream))
@@ -70,7 +70,7 @@ impl Walker {
         None
     }
 
-    /// Whether the code-length code of a block that starts here is complete, as one place in a thousand is.
+    /// Says whether the code-length code of a block that starts here is complete, which is so in one place in a thousand.
     fn may_be_head(&self, stream: &[u8], start: usize) -> bool {
         let head = Bits::at(stream, start).held();
         let (litlens, dists, lengths) = (head >> 3 & 31, head >> 8 & 31, (head >> 13 & 15) + 4);
@@ -80,7 +80,7 @@ impl Walker {
         head & 7 == FINAL_DYNAMIC && litlens < 30 && dists < 30 && taken.sum::<u16>() == CODE_SPACE
     }
 
-    /// Where a block that starts here ends, if it is the last one and holds the end of `data`.
+    /// Returns the end of a block that starts here, if it is the last one and holds the end of `data`.
     fn replay(&mut self, stream: &[u8], start: usize, data: &[u8]) -> Option<usize> {
         let mut head = Bits::at(stream, start + 3);
         if !self.codes.read(&mut head)? || !self.codes.are_complete() {

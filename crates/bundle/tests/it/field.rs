@@ -4,17 +4,14 @@
 use std::io::Write;
 
 use crate::memory::{
-    MemoryImage, MemorySink, Parts, data, decrypt, encrypt, encrypt_blocks, noise, template,
+    data, decrypt, encrypt, encrypt_blocks, keys, noise, packing, template, unpack_with,
 };
-use baler_bundle::{Error, Event, Level, PackOptions, UnpackOptions, pack, unpack};
-use baler_manifest::{CipherIv, CipherKey, Contents, Part, Sha1Digest};
+use baler_bundle::{Error, Level, MemoryParts, pack};
+use baler_image::Memory;
+use baler_manifest::{Contents, Part, Sha1Digest};
 use flate2::{Compress, Compression, Crc, FlushCompress, GzBuilder, write::GzEncoder};
 use proptest::prelude::*;
 use sha1::{Digest as _, Sha1};
-
-fn keys() -> (CipherKey, CipherIv) {
-    (CipherKey::new(*b"0123456789abcdef"), CipherIv::new(*b"fedcba9876543210"))
-}
 
 fn sha1(bytes: &[u8]) -> Sha1Digest {
     Sha1Digest::new(Sha1::digest(bytes).into())
@@ -36,9 +33,14 @@ fn archive(image: &[u8]) -> Vec<u8> {
 }
 
 /// A bundle whose parts and digests are right, of `image_len` bytes, with that ciphertext.
-fn bundle(image_len: u64, archive: &[u8], ciphertext: &[u8], part_len: usize) -> (Contents, Parts) {
+fn bundle(
+    image_len: u64,
+    archive: &[u8],
+    ciphertext: &[u8],
+    part_len: usize,
+) -> (Contents, MemoryParts) {
     let mut contents = template();
-    let mut parts = Parts::default();
+    let mut parts = MemoryParts::default();
     (contents.size, contents.digest) = (image_len, sha1(archive));
     contents.bundled_size = ciphertext.len() as u64;
     for (index, part) in ciphertext.chunks(part_len).enumerate() {
@@ -49,14 +51,8 @@ fn bundle(image_len: u64, archive: &[u8], ciphertext: &[u8], part_len: usize) ->
     (contents, parts)
 }
 
-fn open((contents, parts): &(Contents, Parts), jobs: usize) -> Result<Vec<u8>, Error> {
-    let (key, iv) = keys();
-    let sink = MemorySink::default();
-    let options = UnpackOptions { key: &key, iv: &iv, jobs };
-    let result = unpack(contents, &options, parts, Box::new(sink.clone()), &|_: Event| {});
-    let written = std::mem::take(&mut *sink.0.lock().unwrap());
-    assert_eq!(written.committed, result.is_ok(), "committed only where all is well");
-    result.map(|()| written.bytes)
+fn open((contents, parts): &(Contents, MemoryParts), jobs: usize) -> Result<Vec<u8>, Error> {
+    unpack_with(contents, parts, jobs)
 }
 
 /// A stream becomes the image, whatever the number of threads and the parts' length.
@@ -197,7 +193,7 @@ fn headers_with_everything_in_them() {
     let mut text = plain.clone();
     text[3] = 1;
     check(&image, &archive, &text);
-    let why = "at byte 3 of the gzip stream: this is no gzip header";
+    let why = "at byte 3 of the gzip stream: this is not a gzip header";
     for flags in [0x20, 0x40, 0x80] {
         let mut reserved = plain.clone();
         reserved[3] = flags;
@@ -206,12 +202,12 @@ fn headers_with_everything_in_them() {
     for at in 0..3 {
         let mut other = plain.clone();
         other[at] ^= 1;
-        refused(&image, &archive, &other, "this is no gzip header");
+        refused(&image, &archive, &other, "this is not a gzip header");
     }
     let mut endless = plain.clone();
     endless[3] = 8;
     endless.splice(10..10, vec![b'n'; 100_000]);
-    refused(&image, &archive, &endless, "this is no gzip header");
+    refused(&image, &archive, &endless, "this is not a gzip header");
 }
 
 #[test]
@@ -230,11 +226,16 @@ fn ends_that_are_wrong() {
         refused(&image, &archive, &with(4), "its length is not what its end says");
         refused(&image, &archive, &with(1), "its length is not what its end says");
         for garbage in [&b"\0"[..], b"garbage", &[0; 512]] {
-            let why = "there is something behind its end";
+            let why = "there is something after its end";
             refused(&image, &archive, &[&stream, garbage].concat(), why);
         }
         refused(&image, &archive, &[&stream, &b"\x1f\x8b"[..]].concat(), "it ends in the middle");
-        refused(&image, &archive, &[&stream, &b"\x1f\x8c"[..]].concat(), "this is no gzip header");
+        refused(
+            &image,
+            &archive,
+            &[&stream, &b"\x1f\x8c"[..]].concat(),
+            "this is not a gzip header",
+        );
     }
     refused(&image, &archive, b"", "it ends in the middle");
 }
@@ -271,12 +272,12 @@ fn a_bomb_stops_where_the_image_ends() {
         .unwrap();
     let stream = [&HEADER[..], &head, &mib.repeat(10 << 10)].concat();
     let start = std::time::Instant::now();
-    refused(&image, &archive, &stream, "zeros without end follow the image");
+    refused(&image, &archive, &stream, "too many zeros follow the image");
     // Without markers as well.
     let mut gzip = GzEncoder::new(Vec::new(), Compression::new(6));
     gzip.write_all(&archive).unwrap();
     (0..400).for_each(|_| gzip.write_all(&image).unwrap());
-    refused(&image, &archive, &gzip.finish().unwrap(), "zeros without end follow the image");
+    refused(&image, &archive, &gzip.finish().unwrap(), "too many zeros follow the image");
     assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
 }
 
@@ -354,14 +355,13 @@ fn markers_and_what_looks_like_them_around_every_boundary() {
             image[at..at + 4].copy_from_slice(&[0, 0, 0xff, 0xff]);
         }
     }
-    let (key, iv) = keys();
     for level in [1, 6].map(|level| Level::new(level).unwrap()) {
-        let mut parts = Parts::default();
-        let options = PackOptions { name: "image", key: &key, iv: &iv, level, mtime: 0, jobs: 2 };
-        let packed = pack(&mut MemoryImage::dense(image.clone()), &options, &mut parts, &|_| {});
+        let mut parts = MemoryParts::default();
+        let (mut source, keys) = (Memory::dense(image.clone()), keys());
+        let packed = pack(&mut source, &packing(&keys, level, 2), &mut parts, &|_| {});
         let packed = packed.expect("packs");
         let ciphertext: Vec<u8> = parts.0.values().flatten().copied().collect();
-        let stream = decrypt(&keys(), &ciphertext);
+        let stream = decrypt(&keys, &ciphertext);
         let markers =
             stream.windows(4).enumerate().filter(|(_, bytes)| *bytes == [0, 0, 0xff, 0xff]);
         for (marker, _) in markers.collect::<Vec<_>>() {

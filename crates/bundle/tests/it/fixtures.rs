@@ -3,11 +3,12 @@
 use std::io::Read;
 use std::path::Path;
 
-use baler_bundle::{DirectorySource, UnpackOptions, salvage, unpack, verify};
+use baler_bundle::{DirectorySource, salvage, unpack, verify};
+use baler_image::MemorySink;
 use baler_manifest::{Manifest, OpenedAs, PrivateKey, PublicKey, SignatureCheck, open};
 use getrandom::SysRng;
 
-use crate::memory::MemorySink;
+use crate::memory::{unpacking, untouched};
 
 fn fixture(path: &str) -> Vec<u8> {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures"));
@@ -34,25 +35,21 @@ fn check(folder: &str, manifest: &str, image_name: &str, user: &str) {
     for (owner, opened_as) in [(user, OpenedAs::User), ("ec2", OpenedAs::Ec2)] {
         let key = fixture(&format!("{owner}-key.pkcs8.der"));
         let key = PrivateKey::from_bytes(&key, || None).expect("a key");
-        let (key, iv, as_whom) = open(contents, &key, &mut SysRng).expect("opens");
-        assert_eq!(as_whom, opened_as, "{folder}");
+        let opened = open(contents, &key, &mut SysRng).expect("opens");
+        assert_eq!(opened.opened_as, opened_as, "{folder}");
+        let keys = (opened.key, opened.iv);
         for jobs in [1, 3] {
-            let options = UnpackOptions { key: &key, iv: &iv, jobs };
-            let sink = MemorySink::default();
-            unpack(contents, &options, &source, Box::new(sink.clone()), &|_| {})
+            let (options, mut written) = (unpacking(&keys, jobs), untouched());
+            unpack(contents, &options, &source, Box::new(MemorySink::new(&mut written)), &|_| {})
                 .unwrap_or_else(|error| panic!("{folder}: {error}"));
-            let written = sink.0.lock().unwrap();
-            assert!(written.committed && written.bytes == expected, "{folder}");
+            assert!(written.bytes() == expected, "{folder}");
             let found = verify(contents, Some(&options), jobs, &source, &|_| {});
             assert!(found.is_good() && matches!(found.image, Some(Ok(()))), "{folder}: {found:?}");
         }
-        let options = UnpackOptions { key: &key, iv: &iv, jobs: 1 };
-        let sink = MemorySink::default();
-        let found = salvage(contents, &options, &source, Box::new(sink.clone()), &|_| {}).unwrap();
-        assert!(
-            found.is_whole() && sink.0.lock().unwrap().bytes == expected,
-            "{folder}: {found:?}"
-        );
+        let (options, mut written) = (unpacking(&keys, 1), untouched());
+        let sink = Box::new(MemorySink::new(&mut written));
+        let found = salvage(contents, &options, &source, sink, &|_| {}).unwrap();
+        assert!(found.is_whole() && written.bytes() == expected, "{folder}: {found:?}");
     }
 }
 

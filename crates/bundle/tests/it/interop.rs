@@ -6,16 +6,12 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use baler_bundle::{Level, PackOptions, UnpackOptions, pack, unpack};
-use baler_image::{Extent, FileImage, FileSink, Image};
-use baler_manifest::{CipherIv, CipherKey, Part, Sha1Digest};
+use baler_bundle::{Level, MemoryParts, pack, unpack};
+use baler_image::{Extent, FileImage, FileSink, Image, Memory};
+use baler_manifest::{Part, Sha1Digest};
 use sha1::{Digest as _, Sha1};
 
-use crate::memory::{Parts, contents, data, encrypt, template};
-
-fn keys() -> (CipherKey, CipherIv) {
-    (CipherKey::new(*b"0123456789abcdef"), CipherIv::new(*b"fedcba9876543210"))
-}
+use crate::memory::{contents, data, encrypt, keys, packing, template, unpack_with, unpacking};
 
 #[expect(clippy::disallowed_methods, reason = "the tests hold bundles against other programs")]
 fn program(name: &str) -> Command {
@@ -141,24 +137,18 @@ fn openssl_gzip_and_tar_open_a_bundle() {
         return;
     }
     let has_python = have(&["python3"]);
-    let (key, iv) = keys();
+    let keys = keys();
     for (name, mut image) in images() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
-        let mut parts = Parts::default();
-        let options = PackOptions {
-            name: "disk.img",
-            key: &key,
-            iv: &iv,
-            level: Level::DEFAULT,
-            mtime: 1_000_000_000,
-            jobs: 2,
-        };
+        let mut parts = MemoryParts::default();
+        let mut options = packing(&keys, Level::DEFAULT, 2);
+        options.name = "disk.img";
         let packed = pack(&mut image, &options, &mut parts, &|_| {}).expect("packs");
         let ciphertext: Vec<u8> = parts.0.values().flatten().copied().collect();
         std::fs::write(at("ciphertext"), ciphertext).unwrap();
 
-        let (key, iv) = (hex(key.bytes()), hex(iv.bytes()));
+        let (key, iv) = (hex(keys.0.bytes()), hex(keys.1.bytes()));
         let mut openssl = program("openssl");
         openssl
             .args(["enc", "-d", "-aes-128-cbc", "-K", &key, "-iv", &iv, "-in"])
@@ -193,9 +183,8 @@ fn openssl_gzip_and_tar_open_a_bundle() {
             image.check(&at("disk.img"));
         }
 
-        let (key, iv) = keys();
         let sink = FileSink::create(&at("back"), false).unwrap();
-        let options = UnpackOptions { key: &key, iv: &iv, jobs: 2 };
+        let options = unpacking(&keys, 2);
         unpack(&contents(&packed), &options, &parts, Box::new(sink), &|_| {}).expect("unpacks");
         image.check(&at("back"));
     }
@@ -269,7 +258,6 @@ fn archives_of_gnu_tar_are_images() {
 /// That archive, in a bundle, is that image.
 #[track_caller]
 fn opens(archive: &[u8], image: &[u8]) {
-    let (key, iv) = keys();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(archive).unwrap();
     let part = encrypt(&keys(), &gzip.finish().unwrap());
@@ -278,11 +266,8 @@ fn opens(archive: &[u8], image: &[u8]) {
     (contents.size, contents.digest) = (image.len() as u64, sha1(archive));
     contents.bundled_size = part.len() as u64;
     contents.parts.push(Part { filename: "part".into(), digest: sha1(&part) });
-    let sink = crate::memory::MemorySink::default();
-    let options = UnpackOptions { key: &key, iv: &iv, jobs: 1 };
-    let parts = Parts([("part".to_owned(), part)].into());
-    unpack(&contents, &options, &parts, Box::new(sink.clone()), &|_| {}).expect("opens");
-    assert!(sink.0.lock().unwrap().bytes == image);
+    let parts = MemoryParts([("part".to_owned(), part)].into());
+    assert!(unpack_with(&contents, &parts, 1).expect("opens") == image);
 }
 
 #[test]
@@ -303,7 +288,6 @@ fn members_beyond_8_gib() {
             skipped("this file system has no holes");
             return;
         }
-        let (key, iv) = keys();
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(&archive).unwrap();
         let part = encrypt(&keys(), &gzip.finish().unwrap());
@@ -314,9 +298,8 @@ fn members_beyond_8_gib() {
         contents.parts.push(Part { filename: "part".into(), digest });
         let back = directory.path().join(form[0]);
         let sink = Box::new(FileSink::create(&back, false).unwrap());
-        let options = UnpackOptions { key: &key, iv: &iv, jobs: 1 };
-        let parts = Parts([("part".to_owned(), part)].into());
-        unpack(&contents, &options, &parts, sink, &|_| {}).expect("opens");
+        let parts = MemoryParts([("part".to_owned(), part)].into());
+        unpack(&contents, &unpacking(&keys(), 1), &parts, sink, &|_| {}).expect("opens");
         let mut image = FileImage::open(&back).unwrap();
         assert_eq!(image.len(), 9 << 30);
         let mut end = [0; 4096];
@@ -328,13 +311,12 @@ fn members_beyond_8_gib() {
 #[test]
 fn every_level_makes_one_member_whatever_the_number_of_threads() {
     let bytes = data(11, 3_300_000);
-    let (key, iv) = keys();
     for level in [1, 6, 12].map(|level| Level::new(level).unwrap()) {
         let made = [1, 2, 5].map(|jobs| {
-            let mut parts = Parts::default();
-            let options = PackOptions { name: "image", key: &key, iv: &iv, level, mtime: 7, jobs };
-            let mut image = crate::memory::MemoryImage::dense(bytes.clone());
-            (pack(&mut image, &options, &mut parts, &|_| {}).expect("packs"), parts)
+            let mut parts = MemoryParts::default();
+            let mut image = Memory::dense(bytes.clone());
+            let packed = pack(&mut image, &packing(&keys(), level, jobs), &mut parts, &|_| {});
+            (packed.expect("packs"), parts)
         });
         assert!(made[0] == made[1] && made[1] == made[2], "{level:?}");
         let ciphertext: Vec<u8> = made[0].1.0.values().flatten().copied().collect();

@@ -1,102 +1,61 @@
-//! Images, sinks and parts in memory.
-
-use std::collections::BTreeMap;
-use std::io;
-use std::sync::{Arc, Mutex};
+//! Images and parts in memory.
 
 use aes::Aes128;
 use aes::cipher::{Array, BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
-use baler_bundle::{Packed, PartSink, PartSource, SealedPart};
-use baler_image::{Extent, Image, ImageSink};
-use baler_manifest::{Bundler, CipherIv, CipherKey, Contents, ImageType, Sha1Digest};
+use baler_bundle::{Error, Level, MemoryParts, PackOptions, Packed, UnpackOptions, unpack};
+use baler_image::{Memory, MemorySink, Runs};
+use baler_manifest::{Bundler, CipherIv, CipherKey, Contents};
 
-/// An image in memory, and what of it is data.
-#[derive(Clone, Debug)]
-pub(crate) struct MemoryImage {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) extents: Vec<Extent>,
+/// A cipher's key and initialisation vector.
+pub(crate) type Keys = (CipherKey, CipherIv);
+
+/// The keys of all bundles here.
+pub(crate) fn keys() -> Keys {
+    (CipherKey::new(*b"0123456789abcdef"), CipherIv::new(*b"fedcba9876543210"))
 }
 
-impl MemoryImage {
-    /// Each 4 KiB page that is not all zeros is data.
-    pub(crate) fn sparse(bytes: Vec<u8>) -> MemoryImage {
-        let mut extents: Vec<Extent> = Vec::new();
-        for (index, page) in
-            bytes.chunks(4096).enumerate().filter(|(_, page)| page.iter().any(|&byte| byte != 0))
-        {
-            let (offset, len) = (index as u64 * 4096, page.len() as u64);
-            match extents.last_mut() {
-                Some(last) if last.end() == offset => last.len += len,
-                _ => extents.push(Extent { offset, len }),
-            }
+/// Options to pack an image called `image`.
+pub(crate) fn packing((key, iv): &Keys, level: Level, jobs: usize) -> PackOptions<'_> {
+    let mut options = PackOptions::new("image", key, iv);
+    (options.level, options.mtime, options.jobs) = (level, 1_000_000_000, jobs);
+    options
+}
+
+/// Options to unpack with so many threads.
+pub(crate) fn unpacking((key, iv): &Keys, jobs: usize) -> UnpackOptions<'_> {
+    let mut options = UnpackOptions::new(key, iv);
+    options.jobs = jobs;
+    options
+}
+
+/// An image of which each page of 4 KiB that is not all zeros is data.
+pub(crate) fn sparse(bytes: Vec<u8>) -> Memory {
+    let mut runs = Runs::new(1);
+    for (index, page) in bytes.chunks(4096).enumerate() {
+        if page.iter().any(|&byte| byte != 0) {
+            let start = index as u64 * 4096;
+            runs.push(start, start + page.len() as u64);
         }
-        MemoryImage { bytes, extents }
     }
-
-    /// All of it is data.
-    pub(crate) fn dense(bytes: Vec<u8>) -> MemoryImage {
-        let extents = vec![Extent { offset: 0, len: bytes.len() as u64 }];
-        MemoryImage { bytes, extents }
-    }
+    Memory::with_extents(bytes, runs.into_extents())
 }
 
-impl Image for MemoryImage {
-    fn len(&self) -> u64 {
-        self.bytes.len() as u64
-    }
-
-    fn extents(&self) -> &[Extent] {
-        &self.extents
-    }
-
-    fn read_at(&mut self, buf: &mut [u8], offset: u64) -> io::Result<()> {
-        buf.copy_from_slice(&self.bytes[offset as usize..][..buf.len()]);
-        Ok(())
-    }
+/// Unpacks into memory; the image is there only if it was committed, and committed only if all was well.
+pub(crate) fn unpack_with(
+    contents: &Contents,
+    parts: &MemoryParts,
+    jobs: usize,
+) -> Result<Vec<u8>, Error> {
+    let mut out = untouched();
+    let sink = Box::new(MemorySink::new(&mut out));
+    let result = unpack(contents, &unpacking(&keys(), jobs), parts, sink, &|_| {});
+    assert!(result.is_ok() || out == untouched(), "committed only where all is well");
+    result.map(|()| out.into_bytes())
 }
 
-/// Keeps the image; `committed` tells whether it was.
-#[derive(Clone, Default)]
-pub(crate) struct MemorySink(pub(crate) Arc<Mutex<Written>>);
-
-#[derive(Default)]
-pub(crate) struct Written {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) committed: bool,
-}
-
-impl ImageSink for MemorySink {
-    fn begin(&mut self, len: u64, _: Option<&[Extent]>) -> io::Result<()> {
-        self.0.lock().unwrap().bytes = vec![0; len as usize];
-        Ok(())
-    }
-
-    fn write_at(&mut self, data: &[u8], offset: u64) -> io::Result<()> {
-        self.0.lock().unwrap().bytes[offset as usize..][..data.len()].copy_from_slice(data);
-        Ok(())
-    }
-
-    fn commit(self: Box<Self>) -> io::Result<()> {
-        self.0.lock().unwrap().committed = true;
-        Ok(())
-    }
-}
-
-/// Parts by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Parts(pub(crate) BTreeMap<String, Vec<u8>>);
-
-impl PartSink for Parts {
-    fn put(&mut self, part: SealedPart) -> io::Result<()> {
-        assert!(self.0.insert(part.filename, part.data).is_none(), "a part is made once");
-        Ok(())
-    }
-}
-
-impl PartSource for Parts {
-    fn get(&self, filename: &str) -> io::Result<Vec<u8>> {
-        self.0.get(filename).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
+/// A memory that no sink has written to.
+pub(crate) fn untouched() -> Memory {
+    Memory::dense(*b"untouched")
 }
 
 /// A repeatable mixture of words, noise and zeros.
@@ -127,8 +86,8 @@ pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(len).collect()
 }
 
-/// What parts decrypt to, without the padding.
-pub(crate) fn decrypt((key, iv): &(CipherKey, CipherIv), ciphertext: &[u8]) -> Vec<u8> {
+/// Decrypts the ciphertext of parts, and removes the padding.
+pub(crate) fn decrypt((key, iv): &Keys, ciphertext: &[u8]) -> Vec<u8> {
     let mut plain = ciphertext.to_vec();
     let (blocks, _) = Array::slice_as_chunks_mut(&mut plain);
     cbc::Decryptor::<Aes128>::new(key.bytes().into(), iv.bytes().into()).decrypt_blocks(blocks);
@@ -136,53 +95,33 @@ pub(crate) fn decrypt((key, iv): &(CipherKey, CipherIv), ciphertext: &[u8]) -> V
     plain
 }
 
-/// What parts hold, for a stream.
-pub(crate) fn encrypt(keys: &(CipherKey, CipherIv), stream: &[u8]) -> Vec<u8> {
+/// Encrypts a stream with its padding, as parts hold it.
+pub(crate) fn encrypt(keys: &Keys, stream: &[u8]) -> Vec<u8> {
     let padding = 16 - stream.len() % 16;
     let mut padded = stream.to_vec();
     padded.resize(stream.len() + padding, padding as u8);
     encrypt_blocks(keys, padded)
 }
 
-/// What is beyond a multiple of the cipher's block stays as it is.
-pub(crate) fn encrypt_blocks((key, iv): &(CipherKey, CipherIv), mut bytes: Vec<u8>) -> Vec<u8> {
+/// Encrypts whole blocks. The bytes after the last one stay as they are.
+pub(crate) fn encrypt_blocks((key, iv): &Keys, mut bytes: Vec<u8>) -> Vec<u8> {
     let (blocks, _) = Array::slice_as_chunks_mut(&mut bytes);
     cbc::Encryptor::<Aes128>::new(key.bytes().into(), iv.bytes().into()).encrypt_blocks(blocks);
     bytes
 }
 
-/// A manifest's contents for what was packed; only what `unpack` looks at means anything.
+/// A manifest's contents for a bundle that was packed; they hold only the values that `unpack` needs.
 pub(crate) fn contents(packed: &Packed) -> Contents {
-    Contents {
-        digest: packed.digest,
-        size: packed.size,
-        bundled_size: packed.bundled_size,
-        parts: packed.parts.clone(),
-        ..template()
-    }
+    let mut contents = template();
+    contents.digest = packed.digest;
+    contents.size = packed.size;
+    contents.bundled_size = packed.bundled_size;
+    contents.parts = packed.parts.clone();
+    contents
 }
 
 /// A manifest's contents for a bundle of nothing.
 pub(crate) fn template() -> Contents {
-    Contents {
-        bundler: Bundler { name: "test".into(), version: "0".into(), release: "0".into() },
-        architecture: "x86_64".into(),
-        mappings: Vec::new(),
-        kernel_id: None,
-        ramdisk_id: None,
-        product_codes: Vec::new(),
-        name: "image".into(),
-        account: "123456789012".into(),
-        image_type: ImageType::Machine,
-        kernel_name: None,
-        ancestry: Vec::new(),
-        digest: Sha1Digest::new([0; 20]),
-        size: 0,
-        bundled_size: 0,
-        ec2_key: Vec::new(),
-        user_key: Vec::new(),
-        ec2_iv: Vec::new(),
-        user_iv: Vec::new(),
-        parts: Vec::new(),
-    }
+    let account = "123456789012".parse().unwrap();
+    Contents::draft(Bundler::default(), "image", &account, "x86_64".into())
 }

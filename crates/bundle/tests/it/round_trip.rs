@@ -1,42 +1,21 @@
 //! What goes in comes out, whatever its length, its holes and the number of threads; and nothing else does.
 
-use crate::memory::{MemoryImage, MemorySink, Parts, contents, data};
-use baler_bundle::{Error, Event, Level, PackOptions, Packed, UnpackOptions, pack, unpack, verify};
-use baler_manifest::{CipherIv, CipherKey, Contents};
+use crate::memory::{contents, data, keys, packing, sparse, unpack_with, unpacking};
+use baler_bundle::{Error, Event, Level, MemoryParts, Packed, pack, verify};
+use baler_image::Memory;
+use baler_manifest::Contents;
 use proptest::prelude::*;
-
-fn keys() -> (CipherKey, CipherIv) {
-    (CipherKey::new(*b"0123456789abcdef"), CipherIv::new(*b"fedcba9876543210"))
-}
 
 fn quiet(_: Event) {}
 
-fn bundle(image: &MemoryImage, level: Level, jobs: usize) -> (Packed, Parts) {
-    let (key, iv) = keys();
-    let mut parts = Parts::default();
-    let options =
-        PackOptions { name: "image", key: &key, iv: &iv, level, mtime: 1_000_000_000, jobs };
-    let packed = pack(&mut image.clone(), &options, &mut parts, &quiet).expect("packs");
-    (packed, parts)
-}
-
-fn open(contents: &Contents, parts: &Parts, jobs: usize) -> Result<Vec<u8>, Error> {
-    let (key, iv) = keys();
-    let sink = MemorySink::default();
-    let result = unpack(
-        contents,
-        &UnpackOptions { key: &key, iv: &iv, jobs },
-        parts,
-        Box::new(sink.clone()),
-        &quiet,
-    );
-    let written = std::mem::take(&mut *sink.0.lock().unwrap());
-    assert_eq!(written.committed, result.is_ok(), "committed only where all is well");
-    result.map(|()| written.bytes)
+fn bundle(image: &Memory, level: Level, jobs: usize) -> (Packed, MemoryParts) {
+    let mut parts = MemoryParts::default();
+    let packed = pack(&mut image.clone(), &packing(&keys(), level, jobs), &mut parts, &quiet);
+    (packed.expect("packs"), parts)
 }
 
 /// Packs and unpacks with several numbers of threads.
-fn check(image: &MemoryImage) {
+fn check(image: &Memory) {
     let (packed, parts) = bundle(image, Level::FAST, 1);
     let same = bundle(image, Level::FAST, 3);
     assert_eq!(
@@ -46,11 +25,11 @@ fn check(image: &MemoryImage) {
     );
     let contents = contents(&packed);
     for jobs in [1, 3] {
-        let out = open(&contents, &parts, jobs).expect("unpacks");
-        assert!(out == image.bytes, "the same bytes come out");
+        let out = unpack_with(&contents, &parts, jobs).expect("unpacks");
+        assert!(out == image.bytes(), "the same bytes come out");
     }
-    let (key, iv) = keys();
-    let options = UnpackOptions { key: &key, iv: &iv, jobs: 2 };
+    let keys = keys();
+    let options = unpacking(&keys, 2);
     assert!(verify(&contents, Some(&options), 2, &parts, &quiet).image.expect("looked at").is_ok());
     assert!(verify(&contents, None, 2, &parts, &quiet).is_good());
 }
@@ -59,16 +38,16 @@ fn check(image: &MemoryImage) {
 fn lengths_around_every_boundary() {
     for boundary in [512, 10_240, 64 << 10, 1 << 20] {
         for len in [boundary - 1, boundary, boundary + 1] {
-            check(&MemoryImage::dense(data(len as u64, len)));
-            check(&MemoryImage::sparse(data(len as u64, len)));
+            check(&Memory::dense(data(len as u64, len)));
+            check(&sparse(data(len as u64, len)));
             let mut tail = data(len as u64, len);
             tail.resize(len + 300_000, 0);
-            check(&MemoryImage::sparse(tail));
+            check(&sparse(tail));
         }
     }
-    check(&MemoryImage::dense(vec![7]));
-    check(&MemoryImage::sparse(vec![0; 5_000_000]));
-    check(&MemoryImage::dense(vec![0; 5_000_000]));
+    check(&Memory::dense(vec![7]));
+    check(&sparse(vec![0; 5_000_000]));
+    check(&Memory::dense(vec![0; 5_000_000]));
 }
 
 #[test]
@@ -82,7 +61,7 @@ fn noise_around_the_end_of_a_part() {
     .take(11 << 20)
     .collect();
     for len in [(10 << 20) - 3_000, (10 << 20) - 1, 10 << 20, (10 << 20) + 1] {
-        check(&MemoryImage::dense(noise[..len].to_vec()));
+        check(&Memory::dense(noise[..len].to_vec()));
     }
 }
 
@@ -101,16 +80,16 @@ proptest! {
             bytes.resize(bytes.len() + none * 4096, 0);
         }
         bytes.extend(data(seed, odd));
-        check(&MemoryImage::sparse(bytes));
+        check(&sparse(bytes));
     }
 
     #[test]
     fn a_flipped_bit_is_never_an_image(seed: u64, len in 1usize..400_000, at: usize, bit in 0u8..8) {
-        let (packed, mut parts) = bundle(&MemoryImage::sparse(data(seed, len)), Level::FAST, 2);
+        let (packed, mut parts) = bundle(&sparse(data(seed, len)), Level::FAST, 2);
         let part = parts.0.values_mut().next().unwrap();
         let at = at % part.len();
         part[at] ^= 1 << bit;
-        let refused = open(&contents(&packed), &parts, 2);
+        let refused = unpack_with(&contents(&packed), &parts, 2);
         let named = matches!(refused, Err(Error::PartDigest { index: 0, .. }));
         prop_assert!(named, "{refused:?}");
     }
@@ -123,13 +102,13 @@ fn every_bad_part_is_named() {
         .iter_mut()
         .enumerate()
         .for_each(|(index, byte)| *byte ^= ((index * index) >> 7) as u8 ^ (index >> 3) as u8);
-    let (packed, mut parts) = bundle(&MemoryImage::dense(noise), Level::FAST, 2);
+    let (packed, mut parts) = bundle(&Memory::dense(noise), Level::FAST, 2);
     assert!(parts.0.len() >= 3, "{} parts", parts.0.len());
     let names: Vec<_> = parts.0.keys().cloned().collect();
     parts.0.get_mut(&names[0]).unwrap()[17] ^= 1;
     parts.0.remove(&names[2]);
-    let (key, iv) = keys();
-    let options = UnpackOptions { key: &key, iv: &iv, jobs: 2 };
+    let keys = keys();
+    let options = unpacking(&keys, 2);
     for options in [None, Some(&options)] {
         let found = verify(&contents(&packed), options, 2, &parts, &quiet);
         let text: Vec<_> = found.parts.iter().map(ToString::to_string).collect();
@@ -142,12 +121,12 @@ fn every_bad_part_is_named() {
 
 #[test]
 fn what_was_signed_decides() {
-    let (packed, parts) = bundle(&MemoryImage::sparse(data(5, 300_000)), Level::DEFAULT, 1);
+    let (packed, parts) = bundle(&sparse(data(5, 300_000)), Level::DEFAULT, 1);
     let good = contents(&packed);
     let with = |change: &dyn Fn(&mut Contents)| {
         let mut changed = good.clone();
         change(&mut changed);
-        open(&changed, &parts, 1).expect_err("refused").to_string()
+        unpack_with(&changed, &parts, 1).expect_err("refused").to_string()
     };
     let text = with(&|contents| contents.size -= 1);
     assert_eq!(

@@ -3,17 +3,14 @@
 use std::io::Write;
 use std::ops::Range;
 
-use crate::memory::{MemoryImage, MemorySink, Parts, contents, data, noise};
-use baler_bundle::{Error, Event, Level, PackOptions, Salvage, UnpackOptions, pack, salvage};
-use baler_manifest::{CipherIv, CipherKey, Contents, Part, Sha1Digest};
+use crate::memory::{contents, data, keys, noise, packing, sparse, unpacking, untouched};
+use baler_bundle::{Error, Event, Level, MemoryParts, Salvage, pack, salvage};
+use baler_image::{Memory, MemorySink};
+use baler_manifest::{Contents, Part, Sha1Digest};
 use proptest::prelude::*;
 use sha1::{Digest as _, Sha1};
 
 const MIB: u64 = 1 << 20;
-
-fn keys() -> (CipherKey, CipherIv) {
-    (CipherKey::new(*b"0123456789abcdef"), CipherIv::new(*b"fedcba9876543210"))
-}
 
 fn quiet(_: Event) {}
 
@@ -22,28 +19,21 @@ fn quiet(_: Event) {}
 struct Bundle {
     image: Vec<u8>,
     contents: Contents,
-    parts: Parts,
+    parts: MemoryParts,
 }
 
 impl Bundle {
-    fn new(image: &MemoryImage, part_len: usize) -> Bundle {
-        let (key, iv) = keys();
-        let mut parts = Parts::default();
-        let options = PackOptions {
-            name: "image",
-            key: &key,
-            iv: &iv,
-            level: Level::FAST,
-            mtime: 1,
-            jobs: 2,
-        };
+    fn new(image: &Memory, part_len: usize) -> Bundle {
+        let keys = keys();
+        let mut parts = MemoryParts::default();
+        let options = packing(&keys, Level::FAST, 2);
         let packed = pack(&mut image.clone(), &options, &mut parts, &quiet).expect("packs");
         let ciphertext = parts.0.values().flatten().copied().collect::<Vec<_>>();
         Bundle::cut(image, contents(&packed), &ciphertext, part_len)
     }
 
-    fn cut(image: &MemoryImage, mut contents: Contents, bytes: &[u8], part_len: usize) -> Bundle {
-        let mut parts = Parts::default();
+    fn cut(image: &Memory, mut contents: Contents, bytes: &[u8], part_len: usize) -> Bundle {
+        let mut parts = MemoryParts::default();
         contents.parts.clear();
         contents.bundled_size = bytes.len() as u64;
         for (index, part) in bytes.chunks(part_len).enumerate() {
@@ -52,15 +42,11 @@ impl Bundle {
             parts.0.insert(filename.clone(), part.to_vec());
             contents.parts.push(Part { filename, digest });
         }
-        Bundle { image: image.bytes.clone(), contents, parts }
+        Bundle { image: image.bytes().to_vec(), contents, parts }
     }
 
     /// Another tool's: the same archive in a stream that `compress` makes.
-    fn foreign(
-        image: &MemoryImage,
-        part_len: usize,
-        compress: impl Fn(&[u8]) -> Vec<u8>,
-    ) -> Bundle {
+    fn foreign(image: &Memory, part_len: usize, compress: impl Fn(&[u8]) -> Vec<u8>) -> Bundle {
         let own = Bundle::new(image, part_len);
         let ciphertext: Vec<_> = own.parts.0.values().flatten().copied().collect();
         let mut archive = Vec::new();
@@ -85,14 +71,12 @@ impl Bundle {
 
     /// Salvages, and holds the result against the image.
     fn open(&self) -> Result<Salvage, Error> {
-        let (key, iv) = keys();
-        let sink = MemorySink::default();
-        let options = UnpackOptions { key: &key, iv: &iv, jobs: 2 };
-        let result = salvage(&self.contents, &options, &self.parts, Box::new(sink.clone()), &quiet);
-        let written = std::mem::take(&mut *sink.0.lock().unwrap());
-        assert_eq!(written.committed, result.is_ok(), "{result:?}");
-        let found = result?;
-        let mut wrong = written.bytes.clone();
+        let (keys, mut written) = (keys(), untouched());
+        let sink = Box::new(MemorySink::new(&mut written));
+        let result = salvage(&self.contents, &unpacking(&keys, 2), &self.parts, sink, &quiet);
+        assert!(result.is_ok() || written == untouched(), "{result:?}");
+        let (found, written) = (result?, written.into_bytes());
+        let mut wrong = written.clone();
         for range in found.lost.iter().chain(&found.suspect) {
             let range = range.start as usize..range.end as usize;
             assert!(!range.is_empty(), "{found:?}");
@@ -102,11 +86,11 @@ impl Bundle {
         let differs = std::iter::zip(&wrong, &self.image).position(|(is, was)| is != was);
         assert_eq!(differs, None, "all but what is lost or suspect is right: {found:?}");
         for range in &found.lost {
-            let bytes = &written.bytes[range.start as usize..range.end as usize];
+            let bytes = &written[range.start as usize..range.end as usize];
             assert!(bytes.iter().all(|&byte| byte == 0), "what is lost is zeros");
         }
         if found.is_whole() {
-            assert!(written.bytes == self.image && found.suspect.is_empty());
+            assert!(written == self.image && found.suspect.is_empty());
         }
         Ok(found)
     }
@@ -126,12 +110,12 @@ fn mixed() -> Bundle {
     let mut bytes: Vec<_> = solid(1).collect();
     bytes.resize(14 << 20, 0);
     bytes.extend(solid(2));
-    Bundle::new(&MemoryImage::sparse(bytes), 512 << 10)
+    Bundle::new(&sparse(bytes), 512 << 10)
 }
 
 #[test]
 fn an_undamaged_bundle_is_whole() {
-    for bundle in [mixed(), Bundle::new(&MemoryImage::dense(data(3, 1000)), 100)] {
+    for bundle in [mixed(), Bundle::new(&Memory::dense(data(3, 1000)), 100)] {
         let found = bundle.open().unwrap();
         assert!(found.is_whole(), "{found:?}");
         assert!(found.parts.is_empty() && found.stream.is_empty(), "{found:?}");
@@ -187,7 +171,7 @@ fn what_is_between_two_missing_parts_of_mixed_data_cannot_be_placed() {
 
 #[test]
 fn what_is_between_two_missing_parts_of_noise_can() {
-    let mut bundle = Bundle::new(&MemoryImage::dense(noise(9, 16 << 20)), 1 << 20);
+    let mut bundle = Bundle::new(&Memory::dense(noise(9, 16 << 20)), 1 << 20);
     bundle.lose(3);
     bundle.lose(10);
     let found = bundle.open().unwrap();
@@ -321,7 +305,7 @@ fn flushed(archive: &[u8], every: usize, independent: bool) -> Vec<u8> {
 
 #[test]
 fn other_tools_streams_are_read_up_to_the_damage() {
-    let image = MemoryImage::sparse(data(5, 9 << 20));
+    let image = sparse(data(5, 9 << 20));
     type Compress = fn(&[u8]) -> Vec<u8>;
     let streams: [(&str, Compress); 6] = [
         ("gzip", gzip),
@@ -413,7 +397,7 @@ proptest! {
                 }),
             }
         }
-        let mut bundle = Bundle::new(&MemoryImage::sparse(bytes), part_len);
+        let mut bundle = Bundle::new(&sparse(bytes), part_len);
         let count = bundle.contents.parts.len();
         for (kind, index, at) in damage {
             // The first part is needed by all.

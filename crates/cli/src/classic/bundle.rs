@@ -131,13 +131,12 @@ pub(super) fn contents(
         version: "1.5".to_owned(),
         release: "3".to_owned(),
     };
-    Ok(Contents {
-        mappings,
-        kernel_id: id("kernel"),
-        ramdisk_id: id("ramdisk"),
-        product_codes: codes.map(str::to_owned).collect(),
-        ..Contents::draft(bundler, name, &account, architecture)
-    })
+    let mut contents = Contents::draft(bundler, name, &account, architecture);
+    contents.mappings = mappings;
+    contents.kernel_id = id("kernel");
+    contents.ramdisk_id = id("ramdisk");
+    contents.product_codes = codes.map(str::to_owned).collect();
+    Ok(contents)
 }
 
 /// What is inherited from the instance where it was not typed; gives the items that are not there.

@@ -59,7 +59,10 @@ pub(super) fn name(value: &OsStr) -> Result<(), String> {
 /// An account, with hyphens or without.
 pub(super) fn account(value: &OsStr) -> Result<(), String> {
     let account = value.to_string_lossy().parse::<baler_manifest::AccountId>();
-    account.map(|_| ()).map_err(|error| error.to_string())
+    account.map(|_| ()).map_err(|error| match error.advice().and_then(crate::exit::worded) {
+        Some(hint) => format!("{error}\nhint: {hint}"),
+        None => error.to_string(),
+    })
 }
 
 /// A number of MiB, up to what EC2 takes.

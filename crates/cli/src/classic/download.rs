@@ -105,7 +105,7 @@ fn run(session: &Session, options: Options) -> anyhow::Result<()> {
             let what = format!("part {index} (`{filename}`) is not what the manifest says");
             return Err(Trouble::mismatch(what).into());
         }
-        let part = SealedPart { filename: filename.clone(), digest: part.digest, data };
+        let part = SealedPart::new(filename.clone(), part.digest, data);
         sink.put(part).with_context(|| format!("writing `{}`", path.display()))?;
         session.line(&format!("Downloaded {filename} from {}", there.bucket))?;
     }

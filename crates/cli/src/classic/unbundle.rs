@@ -77,7 +77,8 @@ fn run(session: &Session, options: Options) -> anyhow::Result<()> {
     let sink = FileSink::create(&image, true).context("creating the image")?;
     let sink = Box::new(Interruptible(Box::new(sink) as Box<dyn baler_image::ImageSink>));
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let unpacking = UnpackOptions { key: &opened.key, iv: &opened.iv, jobs };
+    let mut unpacking = UnpackOptions::new(&opened.key, &opened.iv);
+    unpacking.jobs = jobs;
     let progress = session.console.progress(format!("unbundling {}", contents.name), contents.size);
     let on_event = |event| {
         if let Event::Image(bytes) = event {

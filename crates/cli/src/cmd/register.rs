@@ -262,7 +262,7 @@ async fn check_readable(
 /// Looks at how the image begins; that takes its first part.
 fn look(bundle: &Bundle, opened: &Opened) -> Option<Virtualization> {
     let (head, seen) = Head::new();
-    let options = UnpackOptions { key: &opened.key, iv: &opened.iv, jobs: 1 };
+    let options = UnpackOptions::new(&opened.key, &opened.iv);
     let source = Interruptible(bundle.parts_ahead(1));
     // It always ends with an error: the head has enough.
     let _ = unpack(bundle.manifest.contents(), &options, &source, Box::new(head), &|_| {});

@@ -78,7 +78,8 @@ impl Args {
         let sink = output::open(&self.destination, &contents.name, self.force)?;
         let sink = Box::new(Interruptible(sink));
         let source = Interruptible(bundle.parts());
-        let options = UnpackOptions { key: &opened.key, iv: &opened.iv, jobs: self.jobs.count() };
+        let mut options = UnpackOptions::new(&opened.key, &opened.iv);
+        options.jobs = self.jobs.count();
         let progress = console.progress(format!("unbundling {}", contents.name), contents.size);
         let on_event = |event| {
             if let Event::Image(bytes) = event {

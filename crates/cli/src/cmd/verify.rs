@@ -50,7 +50,11 @@ impl Args {
         }
         let contents = bundle.manifest.contents();
         let jobs = self.jobs.count();
-        let options = opened.as_ref().map(|Opened { key, iv, .. }| UnpackOptions { key, iv, jobs });
+        let options = opened.as_ref().map(|Opened { key, iv, .. }| {
+            let mut options = UnpackOptions::new(key, iv);
+            options.jobs = jobs;
+            options
+        });
         let source = Interruptible(bundle.parts());
         let progress =
             console.progress(format!("verifying {}", contents.name), contents.bundled_size);

@@ -178,7 +178,8 @@ proptest! {
         prop_assert_eq!(image.extents(), &expected[..]);
         // A stream of the same bytes has the same holes.
         let measured = crate::measure(&bytes[..], &mut |_| Ok(())).unwrap();
-        prop_assert_eq!(measured, (bytes.len() as u64, expected));
+        let expected = crate::Measured { len: bytes.len() as u64, extents: expected };
+        prop_assert_eq!(measured, expected);
     }
 
     #[test]
@@ -255,7 +256,7 @@ fn what_is_neither_a_file_nor_a_block_device_is_refused() {
         "`/dev/null` is a character device, not a file or a block device"
     );
     assert_eq!(message(&dir.path().join("none")), format!("cannot open `{path}/none`"));
-    // A pipe without a writer: opening it would wait for ever.
+    // A pipe without a writer: opening it would never return.
     let pipe = dir.path().join("pipe");
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
     assert!(message(&pipe).contains("is a pipe"));

@@ -19,11 +19,11 @@ use crate::{
     size::Size,
 };
 
-/// A sink that writes over a block device, which nobody else may be using.
+/// A sink that writes over a block device that is not in use.
 ///
-/// Nothing is assumed of what the device held before: holes are made to read as zeros, by discarding where the device
-/// promises zeros for that, else by writing them. What is behind the end of the image is left alone. A device that
-/// was written to in part, after an error or a drop without commit, holds a part of the image.
+/// The device may have held anything before: holes are made to read as zeros, by discarding if the device guarantees
+/// zeros then, else by writing them. Bytes after the end of the image are not changed. After an error, or a drop without
+/// commit, the device holds a part of the image.
 #[derive(Debug)]
 pub struct DeviceSink {
     file: File,
@@ -33,7 +33,7 @@ pub struct DeviceSink {
     order: Order,
 }
 
-/// How zeros are made, the cheapest first; what the device does not support is not tried again.
+/// The ways of making zeros, the cheapest first. A way that the device does not support is not tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Zeroing {
     /// `FALLOC_FL_PUNCH_HOLE`: on a block device, since Linux 4.9, discards the range if it reads as zeros then, and is
@@ -48,11 +48,15 @@ enum Zeroing {
 impl DeviceSink {
     /// Opens the block device `path` for writing, and claims it until the sink is dropped.
     ///
-    /// The claim is the kernel's own, `O_EXCL`: it is refused, as [`Error::InUse`], while the device or a partition of it
-    /// is mounted or claimed by swap, LVM, RAID or another program, and a mount is refused while it lasts.
+    /// The kernel makes the claim (`O_EXCL`). It refuses to mount a device that is claimed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InUse`] while the device or a partition of it is mounted or claimed by swap, LVM, RAID or another program,
+    /// [`Error::Kind`] if `path` is not a block device, [`Error::Open`] and [`Error::Length`].
     pub fn open(path: &Path) -> Result<DeviceSink, Error> {
         let opening = |source| Error::Open { path: path.to_owned(), source };
-        // Before opening, because O_EXCL means nothing for a file; after it, because the name may have been given away.
+        // Before opening, because O_EXCL has no effect on a file; after it, because the name may belong to another file now.
         require_device(&fs::metadata(path).map_err(opening)?, path)?;
         let flags = OFlags::WRONLY | OFlags::EXCL | OFlags::CLOEXEC;
         let mut file = match open(path, flags, Mode::empty()) {
@@ -144,7 +148,7 @@ impl ImageSink for DeviceSink {
     fn commit(mut self: Box<Self>) -> io::Result<()> {
         let tail = self.order.end()?;
         self.zero(tail).map_err(|source| self.failed(source))?;
-        // Here the kernel says what it could not write earlier.
+        // The kernel reports failed writes here.
         self.file.sync_all().map_err(|source| self.failed(source))
     }
 }

@@ -3,14 +3,14 @@ use std::io;
 use super::{ImageSink, Order};
 use crate::Extent;
 
-/// A sink that insists on the order of the calls and keeps nothing: for reading a bundle only to verify it.
+/// A sink that checks the order of the calls and drops the data: for verifying a bundle.
 #[derive(Debug, Default)]
 pub struct Discard {
     order: Order,
 }
 
 impl Discard {
-    /// A sink for one image.
+    /// Makes a sink for one image.
     pub fn new() -> Discard {
         Discard::default()
     }

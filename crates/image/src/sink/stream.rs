@@ -3,10 +3,10 @@ use std::io::{self, Write};
 use super::{ImageSink, Order, zeros};
 use crate::Extent;
 
-/// A sink that writes the whole image, zeros for its holes, to something that takes bytes in order: standard output.
+/// A sink that writes the whole image, zeros for its holes, to a writer: standard output, for example.
 ///
-/// What was written before an error, or before the sink is dropped without its commit, stays written. The errors are
-/// those of the writer, as they are.
+/// Bytes that were written before an error, or before a drop without commit, stay written. Errors of the writer are
+/// returned unchanged.
 #[derive(Debug)]
 pub struct StreamSink<W> {
     writer: W,
@@ -14,7 +14,7 @@ pub struct StreamSink<W> {
 }
 
 impl<W: Write + Send> StreamSink<W> {
-    /// Writes the image to `writer`, which needs no buffer.
+    /// Makes a sink that writes to `writer`, which needs no buffer.
     pub fn new(writer: W) -> StreamSink<W> {
         StreamSink { writer, order: Order::default() }
     }

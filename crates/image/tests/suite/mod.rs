@@ -1,15 +1,10 @@
-//! What every sink must do, whatever it writes to: the same calls leave the same image.
+//! The suite that every sink passes, whatever it writes to: the same calls leave the same image.
 
 use baler_image::{Extent, ImageSink};
 use std::io;
 
-/// A sink under test, and how to read afterwards what it wrote.
-pub(crate) struct Target<'a> {
-    /// The sink, of which nothing was called.
-    pub(crate) sink: Box<dyn ImageSink + 'a>,
-    /// The whole content of the target, after the commit; `None` if it keeps none.
-    pub(crate) content: Box<dyn FnOnce() -> Option<Vec<u8>> + 'a>,
-}
+/// A step of the suite: uses up a sink, and says whether it committed the image.
+pub(crate) type Step<'a> = &'a mut dyn FnMut(Box<dyn ImageSink + '_>) -> bool;
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -45,23 +40,29 @@ impl Write {
     }
 }
 
-/// Runs the suite; `make` gives a new target with room for [`LARGEST`] bytes, whose earlier content, if it can have
-/// one, is not zeros.
-pub(crate) fn run<'a>(mut make: impl FnMut() -> Target<'a>) {
+/// Runs the suite.
+///
+/// `with` makes a new destination with room for [`LARGEST`] bytes, whose earlier content, if it can have any, is not
+/// zeros. It runs the step on a sink for it, and returns the whole content if that was committed; `None` if the
+/// destination keeps none.
+pub(crate) fn run(mut with: impl FnMut(Step<'_>) -> Option<Vec<u8>>) {
     let mut check = |name: &str, len: u64, writes: &[Write]| {
-        let Target { mut sink, content } = make();
         let mut expected = vec![0; len as usize];
         let mut extents = vec![];
         for write in writes {
             expected[write.offset as usize..][..write.len as usize].copy_from_slice(&write.bytes());
             extents.push(Extent { offset: write.offset, len: write.len });
         }
-        sink.begin(len, Some(&extents)).unwrap_or_else(|e| panic!("{name}: {e}"));
-        for write in writes {
-            sink.write_at(&write.bytes(), write.offset).unwrap_or_else(|e| panic!("{name}: {e}"));
-        }
-        sink.commit().unwrap_or_else(|e| panic!("{name}: {e}"));
-        if let Some(content) = content() {
+        let content = with(&mut |mut sink| {
+            let fail = |error| panic!("{name}: {error}");
+            sink.begin(len, Some(&extents)).unwrap_or_else(fail);
+            for write in writes {
+                sink.write_at(&write.bytes(), write.offset).unwrap_or_else(fail);
+            }
+            sink.commit().unwrap_or_else(fail);
+            true
+        });
+        if let Some(content) = content {
             assert!(content.len() as u64 >= len, "{name}: {} of {len} bytes", content.len());
             let wrong = expected.iter().zip(&content).position(|(a, b)| a != b);
             assert_eq!(wrong, None, "{name}: the first wrong byte");
@@ -86,12 +87,14 @@ pub(crate) fn run<'a>(mut make: impl FnMut() -> Target<'a>) {
     check("an empty write", MIB, &[data(0, 4096), data(4096, 0), data(8192, 1)]);
 
     let mut refuse = |expected: &str, call: &dyn Fn(&mut dyn ImageSink) -> io::Result<()>| {
-        let Target { mut sink, .. } = make();
-        let error = call(&mut *sink).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{error}");
-        assert_eq!(error.to_string(), expected);
-        // A caller that goes on as if nothing had happened does not get a wrong image for a right one.
-        assert_eq!(sink.commit().unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        with(&mut |mut sink| {
+            let error = call(&mut *sink).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{error}");
+            assert_eq!(error.to_string(), expected);
+            // A caller that ignores the error cannot commit a wrong image.
+            assert_eq!(sink.commit().unwrap_err().kind(), io::ErrorKind::InvalidInput);
+            false
+        });
     };
     refuse("the image was written to before it was begun", &|sink| sink.write_at(b"x", 0));
     refuse("byte 3 of the image comes after byte 4", &|sink| {
@@ -111,6 +114,9 @@ pub(crate) fn run<'a>(mut make: impl FnMut() -> Target<'a>) {
         sink.begin(10, None)?;
         sink.begin(10, None)
     });
-    let error = make().sink.commit().unwrap_err();
-    assert_eq!(error.to_string(), "the image was committed before it was begun");
+    with(&mut |sink| {
+        let error = sink.commit().unwrap_err();
+        assert_eq!(error.to_string(), "the image was committed before it was begun");
+        false
+    });
 }

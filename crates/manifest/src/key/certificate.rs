@@ -1,4 +1,4 @@
-//! A certificate for the user's key. EC2 never looks at it; tools want one beside the key, and so do people.
+//! A certificate for the user's key. EC2 ignores it; other tools, and their users, expect one beside the key.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +18,7 @@ use x509_cert::serial_number::SerialNumber;
 use x509_cert::spki::{ObjectIdentifier, SubjectPublicKeyInfo, SubjectPublicKeyInfoRef};
 use x509_cert::time::{Time, Validity};
 
-use super::private::failure;
+use super::error::failure;
 use super::{KeyError, PrivateKey, pem};
 
 /// `id-at-commonName`, and the most characters of one (RFC 5280, appendix A.1).
@@ -28,13 +28,13 @@ const MAX_COMMON_NAME: usize = 64;
 /// A year of the Gregorian calendar, on average.
 const YEAR: Duration = Duration::from_secs(31_556_952);
 
-/// Makes a certificate of `key`, signed by itself: X.509 v3, SHA-256, a random serial number, valid from `now` for
-/// `years` years. The result is a PEM file.
+/// Makes a self-signed certificate of `key`: X.509 v3, SHA-256, a random serial number, valid from `now` for `years`
+/// years. The result is the text of a PEM file.
 ///
 /// # Errors
 ///
-/// [`KeyError::CommonName`] and [`KeyError::Validity`] if that cannot be written into a certificate;
-/// [`KeyError::Random`].
+/// [`KeyError::CommonName`] if `common_name` has not 1 to 64 characters or a control character in it,
+/// [`KeyError::Validity`] if the end is past the year 9999, [`KeyError::Random`] if `rng` fails.
 pub fn self_signed_certificate<R: TryCryptoRng + ?Sized>(
     key: &PrivateKey,
     common_name: &str,
@@ -75,8 +75,8 @@ fn unwritable<E>(_: E) -> KeyError {
     KeyError::Operation("write a certificate")
 }
 
-/// 127 random bits behind a one: positive, and always of the same length (RFC 5280, section 4.1.2.2: at most 20
-/// bytes).
+/// Draws a serial number: 126 random bits after a one, so that it is positive and always of the same length (RFC 5280,
+/// section 4.1.2.2: at most 20 bytes).
 fn serial<R: TryCryptoRng + ?Sized>(rng: &mut R) -> Result<SerialNumber, KeyError> {
     let mut bytes = [0; 16];
     rng.try_fill_bytes(&mut bytes).map_err(|_| KeyError::Random)?;
@@ -97,7 +97,7 @@ fn name(common_name: &str) -> Result<Name, KeyError> {
     Ok(Name::hazmat_from_rdn_sequence(names))
 }
 
-/// What is in the certificate besides the key: it is its own issuer, and nobody else's.
+/// The content of the certificate besides the key: it is its own issuer, and no authority for others.
 struct SelfSigned(Name);
 
 impl BuilderProfile for SelfSigned {

@@ -1,4 +1,4 @@
-//! What is in a key file, whatever it was meant to be.
+//! The content of a key file, whatever kind of file was expected.
 
 use pkcs8::der::asn1::{ObjectIdentifier, OctetStringRef};
 use pkcs8::der::{Decode as _, Reader as _, SliceReader};
@@ -11,19 +11,19 @@ use zeroize::Zeroizing;
 use super::legacy::Encryption;
 use super::{KeyError, pem};
 
-/// One thing that a key file may hold, in DER.
+/// An item that a key file may hold, in DER.
 pub(super) enum Item {
     /// A private key, PKCS#8 (RFC 5208).
     Pkcs8(Zeroizing<Vec<u8>>),
-    /// The same, encrypted.
+    /// A private key, PKCS#8, encrypted.
     EncryptedPkcs8(Zeroizing<Vec<u8>>),
     /// An RSA private key, PKCS#1 (RFC 8017, appendix A.1.2).
     Pkcs1(Zeroizing<Vec<u8>>),
-    /// The same, encrypted as OpenSSL once did.
+    /// An RSA private key, PKCS#1, encrypted in the old form of OpenSSL.
     EncryptedPkcs1(Zeroizing<Vec<u8>>, Encryption),
     /// A private key of another algorithm.
     OtherPrivateKey(&'static str),
-    /// A private key of OpenSSH's own form.
+    /// A private key in OpenSSH's own form.
     OpenSshPrivateKey,
     /// An X.509 certificate.
     Certificate(Zeroizing<Vec<u8>>),
@@ -31,12 +31,12 @@ pub(super) enum Item {
     Spki(Zeroizing<Vec<u8>>),
     /// An RSA public key, PKCS#1.
     Pkcs1Public(Zeroizing<Vec<u8>>),
-    /// A public key that is of no use here: one of OpenSSH.
+    /// A public key in a form that is not supported, such as OpenSSH's.
     OtherPublicKey,
 }
 
 impl Item {
-    /// Whether it is a private key of any kind.
+    /// Says whether it is a private key of any kind.
     pub(super) fn is_private(&self) -> bool {
         matches!(
             self,
@@ -50,7 +50,8 @@ impl Item {
     }
 }
 
-/// The first thing in `file` that is a private key, or is not one, as `private` says; else the first thing at all.
+/// Returns the first item in `file` that is a private key (`private`) or is none; if there is no such item, the first
+/// of any kind.
 pub(super) fn open(file: &[u8], private: bool) -> Result<Option<Item>, KeyError> {
     let blocks = pem::blocks(file);
     if blocks.is_empty() {
@@ -67,7 +68,7 @@ pub(super) fn open(file: &[u8], private: bool) -> Result<Option<Item>, KeyError>
 }
 
 fn is_certificate(label: &str) -> bool {
-    // `X509` is what OpenSSL wrote before 0.9.7; `TRUSTED` has data behind the certificate.
+    // OpenSSL wrote `X509` before 0.9.7; `TRUSTED` has data after the certificate.
     matches!(label, "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE")
 }
 
@@ -117,7 +118,7 @@ fn is_pkcs1(der: &[u8]) -> bool {
     pkcs1::RsaPrivateKeyRef::from_der(der).is_ok()
 }
 
-/// The encryption of an encrypted PKCS#8 key, if `der` has the form of one.
+/// Returns the encryption of an encrypted PKCS#8 key, if `der` has the form of one.
 pub(super) fn encryption(der: &[u8]) -> Option<AlgorithmIdentifierRef<'_>> {
     let mut reader = SliceReader::new(der).ok()?;
     let algorithm = reader.sequence(|reader| {
@@ -128,7 +129,7 @@ pub(super) fn encryption(der: &[u8]) -> Option<AlgorithmIdentifierRef<'_>> {
     algorithm.ok().filter(|_| reader.is_finished())
 }
 
-/// The name of an algorithm, for messages.
+/// Returns the name of an algorithm, for messages.
 pub(super) fn algorithm(oid: ObjectIdentifier) -> String {
     let name = match oid.to_string().as_str() {
         "1.2.840.10045.2.1" => "elliptic curves",

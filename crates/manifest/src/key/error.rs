@@ -1,10 +1,11 @@
-//! What can be wrong with a key.
+//! Errors of keys and certificates.
 
-use super::{MAX_KEY_BITS, MIN_KEY_BITS};
+use super::bits::{MAX_KEY_BITS, MIN_KEY_BITS};
+use crate::Advice;
 
-/// What is wrong with a key, a certificate, or what was to be done with one.
+/// An error of a key or a certificate, or of what was to be done with one.
 ///
-/// Nothing of a key, a passphrase or a decrypted text is in it.
+/// It holds nothing of a key, a passphrase or a decrypted text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -16,34 +17,28 @@ pub enum KeyError {
         "not a certificate: an X.509 certificate or a public key in a PEM or DER file was expected"
     )]
     NotACertificate,
-    /// A certificate where the private key belongs.
-    #[error(
-        "this is a certificate, not a private key\nhint: the private key is the file that begins with `-----BEGIN PRIVATE KEY-----` or `-----BEGIN RSA PRIVATE KEY-----`"
-    )]
+    /// A certificate was given instead of the private key.
+    #[error("this is a certificate, not a private key")]
     CertificateAsPrivateKey,
-    /// A public key where the private key belongs.
-    #[error(
-        "this is a public key, not a private key\nhint: the private key is the other file of the pair"
-    )]
+    /// A public key was given instead of the private key.
+    #[error("this is a public key, not a private key")]
     PublicKeyAsPrivateKey,
-    /// A private key where the certificate belongs.
-    #[error(
-        "this is a private key, not a certificate\nhint: the certificate is the file that begins with `-----BEGIN CERTIFICATE-----`; keep this one to yourself"
-    )]
+    /// A private key was given instead of the certificate.
+    #[error("this is a private key, not a certificate")]
     PrivateKeyAsCertificate,
-    /// A key of another algorithm.
+    /// The key is for another algorithm; its name.
     #[error("this key is for {0}; the bundle format has RSA only")]
     NotRsa(String),
-    /// Fewer bits than [`MIN_KEY_BITS`].
+    /// The key has fewer bits than [`MIN_KEY_BITS`].
     #[error("the RSA key has {bits} bits, at least {MIN_KEY_BITS} are needed")]
     TooSmall {
-        /// How many it has.
+        /// The bits of the modulus.
         bits: usize,
     },
-    /// More bits than [`MAX_KEY_BITS`].
+    /// The key has more bits than [`MAX_KEY_BITS`].
     #[error("the RSA key has {bits} bits, at most {MAX_KEY_BITS} are supported")]
     TooLarge {
-        /// How many it has.
+        /// The bits of the modulus.
         bits: usize,
     },
     /// An RSA key of three or more primes.
@@ -52,24 +47,20 @@ pub enum KeyError {
     /// The numbers of the key do not belong together.
     #[error("the RSA key is damaged: its numbers do not belong together")]
     Inconsistent,
-    /// The PEM or DER around a key or certificate is damaged.
+    /// The PEM or DER form of a key or certificate is damaged; what it should be.
     #[error("the {0} is damaged: it was cut short or changed")]
     Damaged(&'static str),
-    /// An encrypted key, and no passphrase was given.
+    /// The key is encrypted, and no passphrase was given.
     #[error("the private key is encrypted and no passphrase was given")]
     PassphraseNeeded,
-    /// An encrypted key that the passphrase does not open.
+    /// The passphrase does not open the encrypted key.
     #[error("the passphrase does not open the private key")]
     PassphraseWrong,
-    /// An encrypted key whose encryption is not supported.
-    #[error(
-        "the private key is encrypted with {0}, which is not supported\nhint: `openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW` converts it (add `-provider legacy -provider default` if it refuses)"
-    )]
+    /// The encryption of the key is not supported; its name.
+    #[error("the private key is encrypted with {0}, which is not supported")]
     UnsupportedEncryption(String),
-    /// A key in the form of OpenSSH.
-    #[error(
-        "this private key is in the form of OpenSSH, which is not supported\nhint: `ssh-keygen -p -m PEM -f COPY` converts a copy of it"
-    )]
+    /// The key is in the form of OpenSSH.
+    #[error("this private key is in the form of OpenSSH, which is not supported")]
     OpenSsh,
     /// A certificate cannot be made for this name.
     #[error("a certificate's name has 1 to 64 characters, none of them a control character")]
@@ -78,12 +69,12 @@ pub enum KeyError {
     #[error("a certificate cannot be valid then: the years 1970 to 9999 can be written")]
     Validity,
     /// The generator of random numbers failed.
-    #[error("no random numbers could be had")]
+    #[error("the generator of random numbers failed")]
     Random,
-    /// The RSA operation failed within.
+    /// The RSA operation itself failed; what it was.
     #[error("the RSA key could not be used to {0}")]
     Operation(&'static str),
-    /// A wrapped secret that has another length than the key.
+    /// A wrapped secret has another length than the key.
     #[error("this was encrypted for an RSA key of {wrapped} bits, not for this one of {key}")]
     OtherLength {
         /// The bits of the key that it was encrypted for.
@@ -92,11 +83,41 @@ pub enum KeyError {
         key: usize,
     },
     /// The manifest's secrets were not encrypted for this key.
-    #[error(
-        "the bundle was not encrypted for this private key\nhint: it takes the private key of the certificate that the image was bundled with"
-    )]
+    #[error("the bundle was not encrypted for this private key")]
     NotForThisKey,
     /// The manifest has no secrets for its user, and EC2's were not encrypted for this key.
     #[error("the bundle was made without a user's key: only EC2 can open it")]
     NoUserKey,
+}
+
+impl KeyError {
+    /// Returns what the user can do about it, if there is something to do.
+    pub fn advice(&self) -> Option<Advice> {
+        let sentence = match self {
+            Self::CertificateAsPrivateKey => {
+                "the private key is the file that begins with `-----BEGIN PRIVATE KEY-----` or `-----BEGIN RSA PRIVATE KEY-----`"
+            }
+            Self::PublicKeyAsPrivateKey => "the private key is the other file of the pair",
+            Self::PrivateKeyAsCertificate => {
+                "the certificate is the file that begins with `-----BEGIN CERTIFICATE-----`; keep this one secret"
+            }
+            Self::UnsupportedEncryption(_) => {
+                "`openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW` converts it (add `-provider legacy -provider default` if it refuses)"
+            }
+            Self::OpenSsh => "`ssh-keygen -p -m PEM -f COPY` converts a copy of it",
+            Self::NotForThisKey => {
+                "use the private key of the certificate that the image was bundled with"
+            }
+            _ => return None,
+        };
+        Some(Advice::say(sentence))
+    }
+}
+
+/// Converts an error of the RSA crate; `what` names the operation.
+pub(super) fn failure(error: &rsa::Error, what: &'static str) -> KeyError {
+    match error {
+        rsa::Error::Rng => KeyError::Random,
+        _ => KeyError::Operation(what),
+    }
 }

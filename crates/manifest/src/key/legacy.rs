@@ -1,8 +1,8 @@
-//! Encryption of a PKCS#1 key by its PEM headers, `Proc-Type: 4,ENCRYPTED`: what `openssl genrsa -aes128` wrote until
+//! Encryption of a PKCS#1 key by its PEM headers, `Proc-Type: 4,ENCRYPTED`, which `openssl genrsa -aes128` wrote until
 //! 3.0.
 //!
-//! RFC 1421 has the headers; how the key is made of the passphrase is OpenSSL's (`EVP_BytesToKey(3)`, MD5, one round,
-//! the first eight bytes of the initialisation vector as the salt).
+//! RFC 1421 defines the headers. The derivation of the key from the passphrase is OpenSSL's (`EVP_BytesToKey(3)`, MD5,
+//! one round, the first eight bytes of the initialisation vector as the salt).
 
 use cbc::Decryptor;
 use cbc::cipher::block_padding::Pkcs7;
@@ -13,7 +13,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::{KeyError, Passphrase};
 use crate::hex;
 
-/// How a key is encrypted: the value of `DEK-Info`.
+/// The encryption of a key: the value of `DEK-Info`.
 pub(super) struct Encryption {
     cipher: Cipher,
     iv: Vec<u8>,
@@ -42,7 +42,7 @@ impl Encryption {
         Ok(Self { cipher, iv: iv.ok_or(KeyError::Damaged("PEM header"))? })
     }
 
-    /// What was encrypted. A wrong passphrase is noticed here in most cases, and else when the result is not a key.
+    /// Decrypts `data`. Most wrong passphrases are noticed here, the others when the result is not a key.
     pub(super) fn decrypt(
         &self,
         passphrase: &Passphrase,

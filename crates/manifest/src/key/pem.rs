@@ -1,7 +1,7 @@
-//! The armour of key files (PEM), read as leniently as the files of twenty years need and written strictly.
+//! The armour of key files (PEM): written strictly, and read as leniently as twenty years of key files require.
 //!
-//! RFC 7468 readers refuse what 2008 left behind: lines of 76 columns or none at all, blanks at their ends, text
-//! before the armour, headers, `X509 CERTIFICATE`. Whatever may be a private key is erased after use.
+//! Readers that follow RFC 7468 refuse files of 2008: lines of 76 columns or no line breaks, blanks at the ends of lines,
+//! text before the armour, headers, `X509 CERTIFICATE`. Buffers that may hold a private key are zeroed after use.
 
 use base64ct::{Base64, Encoding as _};
 use zeroize::Zeroizing;
@@ -11,13 +11,13 @@ use super::KeyError;
 const BEGIN: &[u8] = b"-----BEGIN ";
 const DASHES: &[u8] = b"-----";
 
-/// One block of a file: not decoded yet, because the next one may be the one that is wanted.
+/// A block of a file. It is decoded only when it is needed.
 pub(super) struct Block<'a> {
     pub(super) label: &'a str,
     body: &'a [u8],
 }
 
-/// The blocks of a file, in order; what is not within one is skipped.
+/// Returns the blocks of a file, in order. Text outside of the blocks is skipped.
 pub(super) fn blocks(file: &[u8]) -> Vec<Block<'_>> {
     let mut blocks = Vec::new();
     let mut rest = file;
@@ -28,7 +28,7 @@ pub(super) fn blocks(file: &[u8]) -> Vec<Block<'_>> {
             continue;
         };
         let body = &rest[label.len() + DASHES.len()..];
-        // A block without its end is kept: it is what a file that was cut short looks like.
+        // A block without its end is kept: the file was cut short, and the error should say so.
         let end = find(body, format!("-----END {label}-----").as_bytes());
         blocks.push(Block { label, body: &body[..end.unwrap_or(0)] });
         rest = &body[end.unwrap_or(0)..];
@@ -37,7 +37,7 @@ pub(super) fn blocks(file: &[u8]) -> Vec<Block<'_>> {
 }
 
 impl<'a> Block<'a> {
-    /// The value of a header (RFC 1421), which stands before the first blank line.
+    /// Returns the value of a header (RFC 1421). Headers are before the first blank line.
     pub(super) fn header(&self, name: &str) -> Option<&'a str> {
         self.headers().find_map(|(key, value)| (key == name).then_some(value))
     }
@@ -50,9 +50,9 @@ impl<'a> Block<'a> {
             .map(|(key, value)| (key.trim(), value.trim()))
     }
 
-    /// What is in the block.
+    /// Decodes the block.
     pub(super) fn der(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        // Base64 has no colon, so the last one is in a header.
+        // Base64 has no colons, so the last one is in a header.
         let data = match self.body.iter().rposition(|&byte| byte == b':') {
             Some(colon) => {
                 let line = &self.body[colon..];
@@ -72,11 +72,11 @@ impl<'a> Block<'a> {
     }
 }
 
-/// The armour around `der`, in lines of 64 columns (RFC 7468, section 2).
+/// Puts armour around `der`, in lines of 64 columns (RFC 7468, section 2).
 pub(super) fn encode(label: &str, der: &[u8]) -> Zeroizing<String> {
     const COLUMNS: usize = 64;
     let base64 = Zeroizing::new(Base64::encode_string(der));
-    // As much as is needed, so that nothing is left behind by growing.
+    // Exactly the length of the result: a buffer that grows leaves copies of the key behind.
     let frame = "-----BEGIN -----\n-----END -----\n".len() + 2 * label.len();
     let mut pem = Zeroizing::new(String::with_capacity(
         frame + base64.len() + base64.len().div_ceil(COLUMNS),

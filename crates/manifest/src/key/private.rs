@@ -13,49 +13,18 @@ use rsa::traits::PublicKeyParts as _;
 use sha1::Sha1;
 use zeroize::Zeroizing;
 
+use super::bits::{MAX_KEY_BITS, MIN_KEY_BITS};
 use super::container::{self, Item};
-use super::{KeyError, MAX_KEY_BITS, MIN_KEY_BITS, PublicKey, check_bits, pem};
+use super::error::failure;
+use super::public::check_bits;
+use super::{KeyError, Passphrase, PublicKey, pem};
 use crate::{Sha1Digest, hex};
-
-/// The passphrase of an encrypted private key: zeroed when dropped, and `Debug` prints nothing of it.
-#[derive(Clone)]
-pub struct Passphrase(Zeroizing<Vec<u8>>);
-
-impl Passphrase {
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl From<String> for Passphrase {
-    fn from(text: String) -> Self {
-        Self(Zeroizing::new(text.into_bytes()))
-    }
-}
-
-impl From<Vec<u8>> for Passphrase {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
-    }
-}
-
-impl From<&str> for Passphrase {
-    fn from(text: &str) -> Self {
-        Self(Zeroizing::new(text.as_bytes().to_vec()))
-    }
-}
-
-impl fmt::Debug for Passphrase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Passphrase(..)")
-    }
-}
 
 /// An RSA private key of 1,024 to 8,192 bits.
 ///
-/// It is zeroed when dropped, and `Debug` prints its length and its public fingerprint. Whatever is done with it
-/// takes a generator of random numbers: they blind the computation, so that its duration says nothing about the key,
-/// and do not change the result.
+/// It is zeroed when dropped, and `Debug` prints its length and its public fingerprint. Each operation takes a generator
+/// of random numbers, which blind the computation, so that its duration reveals nothing about the key. They do not
+/// change the result.
 #[derive(Clone)]
 pub struct PrivateKey {
     key: rsa::PrivateKey,
@@ -66,12 +35,14 @@ impl PrivateKey {
     /// Reads a key file: PEM or DER; PKCS#8 or PKCS#1 (`BEGIN RSA PRIVATE KEY`); in the clear, encrypted with PBES2
     /// (AES or triple DES, PBKDF2 or scrypt), or encrypted by PEM headers (`Proc-Type: 4,ENCRYPTED`).
     ///
-    /// `passphrase` is called once, and only if the key is encrypted. Text around the PEM, and certificates in the
+    /// `passphrase` is called once, and only if the key is encrypted. Text around the PEM blocks, and certificates in the
     /// same file, are skipped.
     ///
     /// # Errors
     ///
-    /// There is one for each mistake that people make with these files: see [`KeyError`].
+    /// [`KeyError::NotAPrivateKey`], or the variant for the known mistake: a certificate or a public key instead of the
+    /// private key, another algorithm, a form or an encryption that is not supported, a missing
+    /// ([`KeyError::PassphraseNeeded`]) or wrong passphrase, a damaged key, one outside of the limits of length.
     pub fn from_bytes(
         file: &[u8],
         passphrase: impl FnMut() -> Option<Passphrase>,
@@ -124,7 +95,7 @@ impl PrivateKey {
     fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
         let info =
             PrivateKeyInfoRef::from_der(der).map_err(|_| KeyError::Damaged("private key"))?;
-        // What follows the identifier is NULL by the book, and missing in the field.
+        // The parameters after the identifier should be NULL, and are missing in many files.
         if info.algorithm.oid != pkcs1::ALGORITHM_OID {
             return Err(KeyError::NotRsa(container::algorithm(info.algorithm.oid)));
         }
@@ -142,17 +113,17 @@ impl PrivateKey {
         Self::new(key.try_into().map_err(|_| KeyError::Inconsistent)?)
     }
 
-    /// The public key that belongs to it: the one in its certificate, if they are a pair.
+    /// Returns the public key that belongs to it. It equals the one in its certificate.
     pub fn public(&self) -> &PublicKey {
         &self.public
     }
 
-    /// The length of the modulus in bits.
+    /// Returns the length of the modulus in bits.
     pub fn bits(&self) -> usize {
         self.public.bits()
     }
 
-    /// Signs a digest with RSA PKCS#1 v1.5 and SHA-1 (`docs/format.md`, "Signature"). The same digest gives the same
+    /// Signs a digest with RSA PKCS#1 v1.5 and SHA-1 ([format](crate::format#signature)). The same digest gives the same
     /// bytes.
     ///
     /// # Errors
@@ -168,11 +139,12 @@ impl PrivateKey {
             .map_err(|error| failure(&error, "sign"))
     }
 
-    /// Decrypts a cipher key or an initialisation vector (`docs/format.md`, "Key wrapping").
+    /// Decrypts a cipher key or an initialisation vector ([format](crate::format#key-wrapping)).
     ///
     /// # Errors
     ///
-    /// [`KeyError::OtherLength`] and [`KeyError::NotForThisKey`] if it was encrypted for another key or damaged.
+    /// [`KeyError::OtherLength`] or [`KeyError::NotForThisKey`] if it was encrypted for another key or damaged;
+    /// [`KeyError::Random`] if `rng` fails.
     pub fn unwrap<R: TryCryptoRng + ?Sized>(
         &self,
         wrapped: &[u8],
@@ -193,17 +165,17 @@ impl PrivateKey {
         Ok(secret)
     }
 
-    /// The key as a PKCS#8 PEM file, in the clear: write it where nobody else reads it.
+    /// Returns the text of a PKCS#8 PEM file, which is not encrypted: write it to a file that others cannot read.
     ///
     /// # Errors
     ///
-    /// [`KeyError::Operation`] if it cannot be written, which does not happen to a key of two primes.
+    /// [`KeyError::Operation`] if it cannot be encoded, which does not happen to a key of two primes.
     pub fn to_pkcs8_pem(&self) -> Result<Zeroizing<String>, KeyError> {
         let der = self.key.to_pkcs8_der().map_err(|_| KeyError::Operation("write it"))?;
         Ok(pem::encode("PRIVATE KEY", der.as_bytes()))
     }
 
-    /// The key, for the certificate.
+    /// Returns the key of the RSA crate, for the certificate.
     pub(super) fn inner(&self) -> &rsa::PrivateKey {
         &self.key
     }
@@ -215,7 +187,7 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
-/// An encrypted PKCS#8 key whose encryption is one that is supported.
+/// Reads an encrypted PKCS#8 key, and refuses encryptions that are not supported.
 fn decryptable(der: &[u8]) -> Result<EncryptedPrivateKeyInfoRef<'_>, KeyError> {
     let scheme = container::encryption(der).ok_or(KeyError::Damaged("private key"))?;
     if scheme.oid != pbes2::PBES2_OID {
@@ -240,18 +212,11 @@ fn decryptable(der: &[u8]) -> Result<EncryptedPrivateKeyInfoRef<'_>, KeyError> {
 /// `des-EDE3-CBC` (RFC 8018, appendix B.2.2).
 const TRIPLE_DES: ObjectIdentifier = pbes2::DES_EDE3_CBC_OID;
 
-/// A wrong passphrase gives a well-padded text once in 256 times; it is no key then.
+/// Converts an error of reading a decrypted key: a wrong passphrase gives well-padded text once in 256 times, which is
+/// not a key.
 fn wrong_if_damaged(error: KeyError) -> KeyError {
     match error {
         KeyError::Damaged(_) => KeyError::PassphraseWrong,
         error => error,
-    }
-}
-
-/// An error of the RSA crate; `what` is what was being done.
-pub(super) fn failure(error: &rsa::Error, what: &'static str) -> KeyError {
-    match error {
-        rsa::Error::Rng => KeyError::Random,
-        _ => KeyError::Operation(what),
     }
 }

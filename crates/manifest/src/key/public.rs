@@ -12,17 +12,19 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use x509_cert::certificate::{CertificateInner, Raw};
 
+use super::KeyError;
+use super::bits::{MAX_KEY_BITS, MIN_KEY_BITS};
 use super::container::{self, Item};
-use super::private::failure;
-use super::{KeyError, check_bits};
+use super::error::failure;
 use crate::{Sha1Digest, hex};
 
-/// The SHA-256 of a public key, in DER as a certificate holds it (SubjectPublicKeyInfo): what tells keys apart.
+/// The fingerprint of a public key, by which keys are compared: the SHA-256 of its DER form in a certificate
+/// (SubjectPublicKeyInfo).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// Its 32 bytes.
+    /// Returns the 32 bytes.
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -40,7 +42,7 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// An RSA public key of 1,024 to 8,192 bits. Two are equal if their numbers are, whatever files they came in.
+/// An RSA public key of 1,024 to 8,192 bits. Two are equal if their numbers are, whatever files they come from.
 #[derive(Clone)]
 pub struct PublicKey {
     key: rsa::PublicKey,
@@ -50,18 +52,19 @@ pub struct PublicKey {
 impl PublicKey {
     /// Reads an X.509 certificate, or a public key without one, in PEM or DER.
     ///
-    /// Of a certificate nothing counts but the key: EC2's own have long expired and are signed with SHA-1, and many
-    /// users' have odd serial numbers (`docs/format.md`, "EC2's public keys"). Text around the PEM, and private keys
-    /// in the same file, are skipped; of several certificates the first one counts.
+    /// Only the key of a certificate is used: EC2's own certificates have long expired and are signed with SHA-1, and
+    /// many users' have odd serial numbers ([format](crate::format#ec2s-public-keys)). Text around the PEM blocks, and
+    /// private keys in the same file, are skipped. The first of several certificates is used.
     ///
     /// # Errors
     ///
-    /// [`KeyError::PrivateKeyAsCertificate`], [`KeyError::NotACertificate`], [`KeyError::NotRsa`] and whatever else
-    /// may be wrong with such a file.
+    /// [`KeyError::NotACertificate`], [`KeyError::PrivateKeyAsCertificate`] if the file only holds a private key,
+    /// [`KeyError::NotRsa`], [`KeyError::Damaged`], [`KeyError::Inconsistent`], and [`KeyError::TooSmall`] or
+    /// [`KeyError::TooLarge`] for a key outside of the limits.
     pub fn from_bytes(file: &[u8]) -> Result<Self, KeyError> {
         match container::open(file, false)?.ok_or(KeyError::NotACertificate)? {
             Item::Certificate(der) => {
-                // A trusted certificate goes on behind its end.
+                // A `TRUSTED CERTIFICATE` has more data after the certificate.
                 let (certificate, _) = CertificateInner::<Raw>::from_der_partial(&der)
                     .map_err(|_| KeyError::Damaged("certificate"))?;
                 let spki = certificate.tbs_certificate().subject_public_key_info().to_der();
@@ -75,7 +78,7 @@ impl PublicKey {
         }
     }
 
-    /// The key of a modulus, big-endian, with the exponent 65,537.
+    /// Makes the key of a modulus, big-endian, with the exponent 65,537.
     pub(crate) fn from_modulus(modulus: &[u8]) -> Result<Self, KeyError> {
         check_bits(modulus)?;
         let key = rsa::PublicKey::new(
@@ -106,18 +109,18 @@ impl PublicKey {
         Self::new(key.try_into().map_err(|_| KeyError::Inconsistent)?)
     }
 
-    /// The length of the modulus in bits.
+    /// Returns the length of the modulus in bits.
     pub fn bits(&self) -> usize {
         self.key.n().bit_width_vartime() as usize
     }
 
-    /// The fingerprint.
+    /// Returns the fingerprint.
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }
 
     /// Encrypts a cipher key or an initialisation vector: its 32 hexadecimal digits, with RSA PKCS#1 v1.5
-    /// (`docs/format.md`, "Key wrapping"). Each call gives other bytes, as many as the key has.
+    /// ([format](crate::format#key-wrapping)). Each call returns other bytes, as many as the key has.
     ///
     /// # Errors
     ///
@@ -132,7 +135,7 @@ impl PublicKey {
             .map_err(|error| failure(&error, "encrypt"))
     }
 
-    /// Whether `signature` is one of `digest`, RSA PKCS#1 v1.5 with SHA-1, by the holder of the private key.
+    /// Says whether the holder of the private key made `signature` of `digest`: RSA PKCS#1 v1.5 with SHA-1.
     pub fn verify(&self, digest: &Sha1Digest, signature: &[u8]) -> bool {
         self.key.pkcs1v15_verify_prehash::<Sha1>(digest.bytes(), signature).is_ok()
     }
@@ -149,5 +152,18 @@ impl Eq for PublicKey {}
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PublicKey({} bits, {})", self.bits(), self.fingerprint)
+    }
+}
+
+/// Refuses a modulus (big-endian, without its sign byte) that is not within the limits.
+pub(super) fn check_bits(modulus: &[u8]) -> Result<(), KeyError> {
+    let bits = modulus
+        .iter()
+        .position(|&byte| byte != 0)
+        .map_or(0, |zeros| (modulus.len() - zeros) * 8 - modulus[zeros].leading_zeros() as usize);
+    match bits {
+        ..MIN_KEY_BITS => Err(KeyError::TooSmall { bits }),
+        MIN_KEY_BITS..=MAX_KEY_BITS => Ok(()),
+        _ => Err(KeyError::TooLarge { bits }),
     }
 }

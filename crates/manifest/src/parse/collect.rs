@@ -1,29 +1,26 @@
-//! From the texts of the elements to the values that they stand for.
+//! Values from the texts of the elements.
 
 use std::collections::HashSet;
 
 use super::element::{Element, Holds};
-use super::{ParseError, is_space, shown};
+use super::error::ParseError;
+use super::text::{is_space, shown};
 use crate::hex;
+use crate::limits::MAX_BYTES;
 use crate::name::check_name;
+use crate::signature::UNSIGNED;
 use crate::{
     BlockDeviceMapping, Bundler, Contents, ImageType, Part, Sha1Digest, Signature, Version,
 };
 
-/// The largest number of bytes that a file has: an `off_t`.
-pub(crate) const MAX_BYTES: u64 = i64::MAX as u64;
-
-/// What the signature of an unsigned manifest is.
-pub(crate) const UNSIGNED: &str = "UNSIGNED";
-
 const ELEMENTS: usize = Element::Unknown as usize + 1;
 
-/// What was found so far.
+/// The texts and values that were found so far.
 #[derive(Default)]
 pub(super) struct Found {
-    /// A bit for each element that there has been.
+    /// A bit for each element that was seen.
     seen: u64,
-    /// The text of the element that is open, if it holds one.
+    /// The text of the element that is open, if it holds text.
     text: String,
     /// The texts of the elements that have ended, without the white space around them.
     texts: Texts,
@@ -45,7 +42,7 @@ impl Default for Texts {
 }
 
 impl Texts {
-    /// The text of an element; one with nothing in it is as good as none.
+    /// Takes the text of an element. An empty element counts as a missing one.
     fn take(&mut self, element: Element) -> Option<String> {
         self.0[element as usize].take().filter(|text| !text.is_empty())
     }
@@ -71,19 +68,19 @@ impl Texts {
 }
 
 impl Found {
-    /// Whether there has been such an element.
+    /// Says whether there was such an element.
     pub(super) fn seen(&self, element: Element) -> bool {
         self.seen & bit(element) != 0
     }
 
-    /// `element` begins at `offset`.
+    /// Begins `element` at `offset`.
     pub(super) fn begin(&mut self, element: Element, offset: usize) -> Result<(), ParseError> {
         if self.seen(element) && !element.repeats() {
             return Err(ParseError::Repeated { element: element.path(), offset });
         }
         self.seen |= bit(element);
         if element.repeats() {
-            // A new one, so what is in it begins anew as well.
+            // Each repetition may hold each of its children once.
             self.seen &= !element.children().map(bit).fold(0, |bits, child| bits | child);
         }
         if element == Element::Part {
@@ -93,7 +90,7 @@ impl Found {
         Ok(())
     }
 
-    /// `element` has an attribute.
+    /// Takes an attribute of `element`.
     pub(super) fn attribute(
         &mut self,
         element: Element,
@@ -124,12 +121,12 @@ impl Found {
         Ok(())
     }
 
-    /// Some of the text of the element that is open.
+    /// Takes some of the text of the element that is open.
     pub(super) fn text(&mut self, text: &str) {
         self.text.push_str(text);
     }
 
-    /// `element` ends.
+    /// Ends `element`.
     pub(super) fn end(&mut self, element: Element) -> Result<(), ParseError> {
         if element.holds() == Holds::Text {
             let text = self.text.trim_matches(|c| u8::try_from(c).is_ok_and(is_space));
@@ -143,7 +140,7 @@ impl Found {
         match element {
             Element::Version => {
                 let text = self.texts.require(element)?;
-                // At once: the elements of a version that is not known mean nothing here.
+                // At once: the elements of an unknown version have unknown meanings.
                 self.version = Some(
                     Version::from_text(&text)
                         .ok_or_else(|| ParseError::UnknownVersion(shown(&text)))?,
@@ -160,7 +157,7 @@ impl Found {
                     element: element.path(),
                     attribute: "index",
                 })?;
-                // An empty name is a bad one, and told as such.
+                // An empty name is reported as a bad name, not as a missing one.
                 let filename = self.texts.0[Element::PartName as usize]
                     .take()
                     .ok_or(ParseError::Missing { element: Element::PartName.path() })?;
@@ -175,12 +172,12 @@ impl Found {
         Ok(())
     }
 
-    /// The version.
+    /// Returns the version.
     pub(super) fn version(&self) -> Result<Version, ParseError> {
         self.version.ok_or(ParseError::Missing { element: Element::Version.path() })
     }
 
-    /// The signature. None at all is as good as an empty one: what is not signed is not verified.
+    /// Takes the signature. A missing one counts as an empty one: both leave the manifest unsigned.
     pub(super) fn signature(&mut self) -> Result<Signature, ParseError> {
         if self.texts.0[Element::Signature as usize].as_deref() == Some(UNSIGNED) {
             return Ok(Signature::Unsigned);
@@ -189,7 +186,7 @@ impl Found {
         Ok(if signature.is_empty() { Signature::Unsigned } else { Signature::Rsa(signature) })
     }
 
-    /// What the manifest says.
+    /// Makes the contents of the manifest.
     pub(super) fn contents(mut self, version: Version) -> Result<Contents, ParseError> {
         let parts = self.parts()?;
         let texts = &mut self.texts;
@@ -207,7 +204,7 @@ impl Found {
             (None, _) => ImageType::Machine,
         };
         let architecture = match version {
-            // Before there was another one.
+            // That version is from when EC2 had no other.
             Version::V3 => "i386".to_owned(),
             _ => texts.require(Element::Architecture)?,
         };
@@ -238,7 +235,7 @@ impl Found {
         })
     }
 
-    /// The parts in the order of their indices, which is the image's; the document may have them in any.
+    /// Takes the parts in the order of their indices, which is that of the image. The document may have them in any order.
     fn parts(&mut self) -> Result<Vec<Part>, ParseError> {
         if !self.seen(Element::Parts) {
             return Err(ParseError::Missing { element: Element::Parts.path() });
@@ -272,7 +269,7 @@ fn bit(element: Element) -> u64 {
     1 << element as u64
 }
 
-/// A decimal number: digits alone, with no sign.
+/// Reads a decimal number: digits only, without a sign.
 fn number(text: &str, element: &'static str, max: u64) -> Result<u64, ParseError> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = if digits { text.parse().ok() } else { None };

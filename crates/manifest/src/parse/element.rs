@@ -1,6 +1,6 @@
-//! The elements of a manifest: where each may be and what is in it (`docs/format.md`, "The manifest").
+//! The elements of a manifest: the place of each and what it holds (`docs/format.md`, "The manifest").
 
-/// One of the elements that have a meaning.
+/// An element that has a meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Element {
     Manifest,
@@ -38,11 +38,11 @@ pub(super) enum Element {
     PartName,
     PartDigest,
     Signature,
-    /// One that has none: whatever is in it is well-formed and skipped.
+    /// An element without a meaning: its content has to be well-formed and is skipped.
     Unknown,
 }
 
-/// What is in an element.
+/// The content that an element may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Holds {
     Elements,
@@ -53,108 +53,99 @@ pub(super) enum Holds {
 use Element as E;
 use Holds::{Elements, Text};
 
-/// An element, what it is in, its path, whether there may be several, and what is in it.
-type Row = (Element, Element, &'static str, bool, Holds);
+/// A row of the table: an element and its place.
+struct Row {
+    element: Element,
+    parent: Element,
+    /// The path below the root, which ends in the element's name.
+    path: &'static str,
+    /// True if the parent may hold several.
+    repeats: bool,
+    holds: Holds,
+}
 
-/// Every element below the root. The path ends in the name.
+const fn once(element: Element, parent: Element, path: &'static str, holds: Holds) -> Row {
+    Row { element, parent, path, repeats: false, holds }
+}
+
+const fn many(element: Element, parent: Element, path: &'static str, holds: Holds) -> Row {
+    Row { element, parent, path, repeats: true, holds }
+}
+
+/// Every element below the root, in the order of [`Element`].
+#[rustfmt::skip]
 const TABLE: [Row; 34] = [
-    (E::Version, E::Manifest, "version", false, Text),
-    (E::Bundler, E::Manifest, "bundler", false, Elements),
-    (E::BundlerName, E::Bundler, "bundler/name", false, Text),
-    (E::BundlerVersion, E::Bundler, "bundler/version", false, Text),
-    (E::BundlerRelease, E::Bundler, "bundler/release", false, Text),
-    (E::MachineConfiguration, E::Manifest, "machine_configuration", false, Elements),
-    (E::Architecture, E::MachineConfiguration, "machine_configuration/architecture", false, Text),
-    (
-        E::Mappings,
-        E::MachineConfiguration,
-        "machine_configuration/block_device_mapping",
-        false,
-        Elements,
-    ),
-    (E::Mapping, E::Mappings, "machine_configuration/block_device_mapping/mapping", true, Elements),
-    (
-        E::MappingVirtual,
-        E::Mapping,
-        "machine_configuration/block_device_mapping/mapping/virtual",
-        false,
-        Text,
-    ),
-    (
-        E::MappingDevice,
-        E::Mapping,
-        "machine_configuration/block_device_mapping/mapping/device",
-        false,
-        Text,
-    ),
-    (E::KernelId, E::MachineConfiguration, "machine_configuration/kernel_id", false, Text),
-    (E::RamdiskId, E::MachineConfiguration, "machine_configuration/ramdisk_id", false, Text),
-    (
-        E::ProductCodes,
-        E::MachineConfiguration,
-        "machine_configuration/product_codes",
-        false,
-        Elements,
-    ),
-    (
-        E::ProductCode,
-        E::ProductCodes,
-        "machine_configuration/product_codes/product_code",
-        true,
-        Text,
-    ),
-    (E::Image, E::Manifest, "image", false, Elements),
-    (E::Name, E::Image, "image/name", false, Text),
-    (E::User, E::Image, "image/user", false, Text),
-    (E::Type, E::Image, "image/type", false, Text),
-    (E::KernelName, E::Image, "image/kernel_name", false, Text),
-    (E::Ancestry, E::Image, "image/ancestry", false, Elements),
-    (E::Ancestor, E::Ancestry, "image/ancestry/ancestor_ami_id", true, Text),
-    (E::Digest, E::Image, "image/digest", false, Text),
-    (E::Size, E::Image, "image/size", false, Text),
-    (E::BundledSize, E::Image, "image/bundled_size", false, Text),
-    (E::Ec2Key, E::Image, "image/ec2_encrypted_key", false, Text),
-    (E::UserKey, E::Image, "image/user_encrypted_key", false, Text),
-    (E::Ec2Iv, E::Image, "image/ec2_encrypted_iv", false, Text),
-    (E::UserIv, E::Image, "image/user_encrypted_iv", false, Text),
-    (E::Parts, E::Image, "image/parts", false, Elements),
-    (E::Part, E::Parts, "image/parts/part", true, Elements),
-    (E::PartName, E::Part, "image/parts/part/filename", false, Text),
-    (E::PartDigest, E::Part, "image/parts/part/digest", false, Text),
-    (E::Signature, E::Manifest, "signature", false, Text),
+    once(E::Version, E::Manifest, "version", Text),
+    once(E::Bundler, E::Manifest, "bundler", Elements),
+    once(E::BundlerName, E::Bundler, "bundler/name", Text),
+    once(E::BundlerVersion, E::Bundler, "bundler/version", Text),
+    once(E::BundlerRelease, E::Bundler, "bundler/release", Text),
+    once(E::MachineConfiguration, E::Manifest, "machine_configuration", Elements),
+    once(E::Architecture, E::MachineConfiguration, "machine_configuration/architecture", Text),
+    once(E::Mappings, E::MachineConfiguration, "machine_configuration/block_device_mapping", Elements),
+    many(E::Mapping, E::Mappings, "machine_configuration/block_device_mapping/mapping", Elements),
+    once(E::MappingVirtual, E::Mapping, "machine_configuration/block_device_mapping/mapping/virtual", Text),
+    once(E::MappingDevice, E::Mapping, "machine_configuration/block_device_mapping/mapping/device", Text),
+    once(E::KernelId, E::MachineConfiguration, "machine_configuration/kernel_id", Text),
+    once(E::RamdiskId, E::MachineConfiguration, "machine_configuration/ramdisk_id", Text),
+    once(E::ProductCodes, E::MachineConfiguration, "machine_configuration/product_codes", Elements),
+    many(E::ProductCode, E::ProductCodes, "machine_configuration/product_codes/product_code", Text),
+    once(E::Image, E::Manifest, "image", Elements),
+    once(E::Name, E::Image, "image/name", Text),
+    once(E::User, E::Image, "image/user", Text),
+    once(E::Type, E::Image, "image/type", Text),
+    once(E::KernelName, E::Image, "image/kernel_name", Text),
+    once(E::Ancestry, E::Image, "image/ancestry", Elements),
+    many(E::Ancestor, E::Ancestry, "image/ancestry/ancestor_ami_id", Text),
+    once(E::Digest, E::Image, "image/digest", Text),
+    once(E::Size, E::Image, "image/size", Text),
+    once(E::BundledSize, E::Image, "image/bundled_size", Text),
+    once(E::Ec2Key, E::Image, "image/ec2_encrypted_key", Text),
+    once(E::UserKey, E::Image, "image/user_encrypted_key", Text),
+    once(E::Ec2Iv, E::Image, "image/ec2_encrypted_iv", Text),
+    once(E::UserIv, E::Image, "image/user_encrypted_iv", Text),
+    once(E::Parts, E::Image, "image/parts", Elements),
+    many(E::Part, E::Parts, "image/parts/part", Elements),
+    once(E::PartName, E::Part, "image/parts/part/filename", Text),
+    once(E::PartDigest, E::Part, "image/parts/part/digest", Text),
+    once(E::Signature, E::Manifest, "signature", Text),
 ];
 
 impl Element {
-    /// The element called `name` within `self`; [`Element::Unknown`] if that has no meaning.
+    /// Returns the element called `name` within `self`, [`Element::Unknown`] if it has no meaning.
     pub(super) fn child(self, name: &str) -> Self {
         TABLE
             .iter()
-            .find(|row| row.1 == self && row.2.rsplit('/').next() == Some(name))
-            .map_or(Self::Unknown, |row| row.0)
+            .find(|row| row.parent == self && row.path.rsplit('/').next() == Some(name))
+            .map_or(Self::Unknown, |row| row.element)
     }
 
-    /// The elements that `self` holds.
+    /// Returns the elements that `self` may hold.
     pub(super) fn children(self) -> impl Iterator<Item = Self> {
-        TABLE.iter().filter(move |row| row.1 == self).map(|row| row.0)
+        TABLE.iter().filter(move |row| row.parent == self).map(|row| row.element)
     }
 
-    /// The path below the root, for messages.
+    /// Returns the path below the root, for messages.
     pub(super) fn path(self) -> &'static str {
-        self.row()
-            .map_or(if self == Self::Manifest { "manifest" } else { "an unknown element" }, |row| {
-                row.2
-            })
+        match self.row() {
+            Some(row) => row.path,
+            None if self == Self::Manifest => "manifest",
+            None => "an unknown element",
+        }
     }
 
-    /// Whether its parent may hold several.
+    /// Says whether its parent may hold several.
     pub(super) fn repeats(self) -> bool {
-        self.row().is_none_or(|row| row.3)
+        self.row().is_none_or(|row| row.repeats)
     }
 
-    /// What is in it.
+    /// Returns the content that it may have.
     pub(super) fn holds(self) -> Holds {
-        self.row()
-            .map_or(if self == Self::Manifest { Elements } else { Holds::Anything }, |row| row.4)
+        match self.row() {
+            Some(row) => row.holds,
+            None if self == Self::Manifest => Elements,
+            None => Holds::Anything,
+        }
     }
 
     fn row(self) -> Option<&'static Row> {
@@ -170,9 +161,9 @@ mod tests {
     #[test]
     fn the_table_is_in_the_order_of_the_elements_and_knows_every_one() {
         for (number, row) in TABLE.iter().enumerate() {
-            assert_eq!(row.0 as usize, number + 1);
-            assert_eq!(row.1.child(row.2.rsplit('/').next().unwrap()), row.0);
-            assert_eq!(row.1.holds(), Elements);
+            assert_eq!(row.element as usize, number + 1);
+            assert_eq!(row.parent.child(row.path.rsplit('/').next().unwrap()), row.element);
+            assert_eq!(row.parent.holds(), Elements);
         }
         assert_eq!(Element::Unknown as usize, TABLE.len() + 1);
     }

@@ -1,110 +1,107 @@
-//! Why a document is refused.
+//! Errors of reading a manifest.
 
-use crate::HexError;
+use crate::limits::{MAX_ATTRIBUTES, MAX_DEPTH, MAX_SIZE};
 use crate::name::NameError;
+use crate::{Advice, HexError};
 
-use super::{MAX_ATTRIBUTES, MAX_DEPTH, MAX_SIZE};
-
-/// Why a document is not a manifest that can be trusted to mean one thing.
+/// An error of reading a manifest: the document is none, or it could be read in two ways.
 ///
 /// An `element` is its path in the document, `image/parts/part/digest`; an `offset` counts bytes from the document's
-/// start. What a message quotes from the document is cut short and escaped.
+/// start. Messages quote the document in short and escaped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseError {
-    /// There is nothing in it, or white space only.
+    /// The document is empty, or white space only.
     #[error("the manifest is empty")]
     Empty,
-    /// More bytes than [`MAX_SIZE`].
+    /// The document has more bytes than [`MAX_SIZE`]; how many.
     #[error("{0} bytes long: a manifest has at most {MAX_SIZE}")]
     TooLarge(usize),
-    /// It does not begin with `<`.
-    #[error(
-        "not an XML document, so not a manifest of version 3 or later\nhint: before version 3 the manifest itself was encrypted; if it is one of those it cannot be read"
-    )]
+    /// The document does not begin with `<`.
+    #[error("not an XML document, so not a manifest of version 3 or later")]
     NotXml,
-    /// It begins as XML and goes on with bytes that are not UTF-8.
+    /// The document begins as XML and continues with bytes that are not UTF-8.
     #[error("not UTF-8 at offset {offset}")]
     NotUtf8 {
-        /// Where the first wrong byte is.
+        /// The place of the first wrong byte.
         offset: usize,
     },
-    /// It says that it is ASCII, and is not.
-    #[error("declared to be ASCII, and not so at offset {offset}")]
+    /// The document is declared to be ASCII, and is not.
+    #[error("declared to be ASCII, but not ASCII at offset {offset}")]
     NotAscii {
-        /// Where the first other byte is.
+        /// The place of the first other byte.
         offset: usize,
     },
-    /// Another encoding than UTF-8 or its subset ASCII.
+    /// The encoding is another one than UTF-8 or its subset ASCII; its name.
     #[error("the manifest is encoded as `{0}`: only UTF-8 and ASCII are read")]
     Encoding(String),
-    /// A control character, which XML does not have.
+    /// The document has a control character, which XML does not allow.
     #[error("a control character at offset {offset}")]
     ControlCharacter {
-        /// Where it is.
+        /// The place of the character.
         offset: usize,
     },
-    /// Not well-formed.
+    /// The document is not well-formed XML.
     #[error("not well-formed XML at offset {offset}: {problem}")]
     Syntax {
-        /// Where it was noticed.
+        /// The place at which that was noticed.
         offset: usize,
-        /// What is wrong.
+        /// The fault.
         problem: String,
     },
-    /// More than 16 attributes.
+    /// An element has more than 16 attributes.
     #[error("more than {MAX_ATTRIBUTES} attributes in one element at offset {offset}")]
     TooManyAttributes {
-        /// Where the element begins.
+        /// The start of the element.
         offset: usize,
     },
     /// A document type declaration; it could define entities.
     #[error("a document type declaration at offset {offset}: a manifest has none")]
     Dtd {
-        /// Where it begins.
+        /// The start of it.
         offset: usize,
     },
     /// A CDATA section; it could hide an element from one reader and show it to another.
     #[error("a CDATA section at offset {offset}: a manifest has none")]
     Cdata {
-        /// Where it begins.
+        /// The start of it.
         offset: usize,
     },
     /// A comment; it could hide an element from one reader and show it to another.
     #[error("a comment at offset {offset}: a manifest has none")]
     Comment {
-        /// Where it begins.
+        /// The start of it.
         offset: usize,
     },
     /// A processing instruction, or an XML declaration that is not the first thing.
     #[error("a processing instruction at offset {offset}: a manifest has none")]
     ProcessingInstruction {
-        /// Where it begins.
+        /// The start of it.
         offset: usize,
     },
-    /// A reference to something but the five entities of XML or a printable character.
+    /// A reference to something other than the five entities of XML or a printable character.
     #[error(
         "`&{name};` at offset {offset}: only the five entities of XML and printable characters can be referred to"
     )]
     Reference {
-        /// Where it begins.
+        /// The start of it.
         offset: usize,
-        /// What is referred to.
+        /// The name or number in the reference.
         name: String,
     },
-    /// Elements within elements within elements.
+    /// Elements are nested too deep.
     #[error("elements are nested more than {MAX_DEPTH} deep at offset {offset}")]
     TooDeep {
-        /// Where the first one too deep begins.
+        /// The start of the first element that is too deep.
         offset: usize,
     },
-    /// The outermost element is another one.
+    /// The outermost element is not `manifest`; its name.
     #[error("the document is a `{0}`, not a `manifest`")]
     WrongRoot(String),
-    /// Something after the end of the manifest.
+    /// Something follows the end of the manifest.
     #[error("something after the end of the manifest, at offset {offset}")]
     Trailing {
-        /// Where it begins.
+        /// The start of it.
         offset: usize,
     },
     /// The document ends within an element.
@@ -113,42 +110,42 @@ pub enum ParseError {
         /// The innermost element that is open.
         element: &'static str,
     },
-    /// A second one of an element that there is one of. For `machine_configuration` and `image` this holds for the
-    /// whole document: which one was signed, and which one is believed, must not be a question.
+    /// An element that may be there once is there twice. `machine_configuration` and `image` may be there once in the
+    /// whole document, so that there is no doubt which one was signed and which one is trusted.
     #[error("a second `{element}` at offset {offset}")]
     Repeated {
         /// The element.
         element: &'static str,
-        /// Where the second one begins.
+        /// The start of the second one.
         offset: usize,
     },
-    /// `machine_configuration` or `image` elsewhere than directly in the manifest.
+    /// `machine_configuration` or `image` is not directly in the manifest, but deeper.
     #[error("`{element}` within another element, at offset {offset}")]
     Misplaced {
         /// The element.
         element: &'static str,
-        /// Where it begins.
+        /// The start of it.
         offset: usize,
     },
-    /// An element within one that holds a text.
-    #[error("an element within `{element}`, which holds a text")]
+    /// An element is within one that holds text.
+    #[error("an element within `{element}`, which holds text")]
     Nested {
-        /// The element that holds a text.
+        /// The element that holds text.
         element: &'static str,
     },
-    /// Text within an element that holds elements.
+    /// Text is within an element that holds elements.
     #[error("text within `{element}`, which holds elements")]
     StrayText {
         /// The element that holds elements.
         element: &'static str,
     },
-    /// An element is not there, or there is nothing in it.
+    /// An element is missing or empty.
     #[error("no `{element}`")]
     Missing {
         /// The element.
         element: &'static str,
     },
-    /// An attribute is not there.
+    /// An attribute is missing.
     #[error("`{element}` has no attribute `{attribute}`")]
     MissingAttribute {
         /// The element.
@@ -156,82 +153,82 @@ pub enum ParseError {
         /// The attribute.
         attribute: &'static str,
     },
-    /// Another algorithm than SHA-1 for a digest, or than AES-128-CBC for a key.
+    /// The algorithm of a digest is not SHA-1, or that of a key is not AES-128-CBC.
     #[error("`{element}` has the algorithm `{found}`: only `{expected}` is known")]
     Algorithm {
         /// The element.
         element: &'static str,
-        /// The algorithm that the format has.
+        /// The algorithm of the format.
         expected: &'static str,
-        /// The one that is there.
+        /// The algorithm in the document.
         found: String,
     },
-    /// A text that is not hexadecimal, or not of the right length.
-    #[error("`{element}` is not the hexadecimal text that it should be")]
+    /// A text is not hexadecimal, or not of the right length.
+    #[error("`{element}` is not hexadecimal text of the right form")]
     Hex {
         /// The element.
         element: &'static str,
-        /// What is wrong.
+        /// The fault.
         #[source]
         source: HexError,
     },
-    /// Not a decimal number, or not one of the range.
+    /// A text is not a decimal number, or one out of range.
     #[error("`{element}` is `{found}`: a number from 0 to {max} belongs there")]
     Number {
-        /// The element, and the attribute where it is one.
+        /// The element, and the attribute if it is in one.
         element: &'static str,
         /// The largest number.
         max: u64,
-        /// What is there.
+        /// The text in the document.
         found: String,
     },
-    /// A control character in a text.
+    /// A text has a control character.
     #[error("a control character in `{element}`")]
     ControlInText {
         /// The element.
         element: &'static str,
     },
-    /// A version that is not known.
+    /// The version is not known.
     #[error("a manifest of version `{0}`: known are 3, 2007-08-29 and 2007-10-10")]
     UnknownVersion(String),
-    /// A `machine_configuration` in version 3, which does not sign it.
+    /// A manifest of version 3, which does not sign it, has a `machine_configuration`.
     #[error("a `machine_configuration` in a manifest of version 3, where nothing signs it")]
     MachineConfigurationInV3,
-    /// Not `machine`, `kernel` or `ramdisk`.
+    /// The type is not `machine`, `kernel` or `ramdisk`.
     #[error("`image/type` is `{0}`: known are machine, kernel and ramdisk")]
     UnknownType(String),
     /// The bundle's name is not a bare file name.
     #[error("`image/name` cannot be a file name")]
     ImageName {
-        /// What is wrong with it.
+        /// The fault of the name.
         #[source]
         source: NameError,
     },
-    /// There are no parts.
+    /// The manifest lists no parts.
     #[error("the manifest lists no parts")]
     NoParts,
-    /// There are more or fewer parts than `count` says.
+    /// The manifest lists more or fewer parts than `count` says.
     #[error("the manifest lists {found} parts and says that there are {count}")]
     PartCount {
-        /// What `count` says.
+        /// The value of `count`.
         count: u64,
-        /// How many there are.
+        /// The number of parts that are listed.
         found: usize,
     },
-    /// The indices are not 0, 1, 2… each once.
-    #[error("part {missing} is not listed, part {found} is in its place or there twice")]
+    /// The indices of the parts are not 0, 1, 2…, each once.
+    #[error("part {missing} is not listed; part {found} is there instead, or twice")]
     PartIndex {
         /// The first index that no part has.
         missing: u64,
-        /// The index that is found where it would be.
+        /// The index that is there instead.
         found: u64,
     },
     /// The name of a part is not a bare file name.
-    #[error("the name of part {index} cannot be that of a file beside the manifest")]
+    #[error("the name of part {index} cannot be a file name")]
     PartName {
         /// The index of the part.
         index: u64,
-        /// What is wrong with it.
+        /// The fault of the name.
         #[source]
         source: NameError,
     },
@@ -241,4 +238,12 @@ pub enum ParseError {
         /// The index of the second one.
         index: u64,
     },
+}
+
+impl ParseError {
+    /// Returns what the user can do about it, if there is something to do.
+    pub fn advice(&self) -> Option<Advice> {
+        let old = "a manifest from before version 3 is itself encrypted; if it is one of those, it cannot be read";
+        matches!(self, Self::NotXml).then(|| Advice::say(old))
+    }
 }

@@ -38,10 +38,11 @@ fn both_copies_of_the_secrets_are_the_same() {
     let ec2 = private("ec2-key.pkcs8.der");
     for bundle in &BUNDLES {
         let manifest = bundle.parsed();
-        let (key, iv, opened_as) = open(manifest.contents(), &bundle.key(), &mut SysRng).unwrap();
-        assert_eq!(opened_as, OpenedAs::User, "{}", bundle.manifest);
+        let as_user = open(manifest.contents(), &bundle.key(), &mut SysRng).unwrap();
+        assert_eq!(as_user.opened_as, OpenedAs::User, "{}", bundle.manifest);
         let as_ec2 = open(manifest.contents(), &ec2, &mut SysRng).unwrap();
-        assert_eq!(as_ec2, (key, iv, OpenedAs::Ec2), "{}", bundle.manifest);
+        assert_eq!(as_ec2.opened_as, OpenedAs::Ec2, "{}", bundle.manifest);
+        assert_eq!((as_ec2.key, as_ec2.iv), (as_user.key, as_user.iv), "{}", bundle.manifest);
     }
 }
 

@@ -67,8 +67,7 @@ fn what_is_no_manifest_at_all() {
     let long = format!("<a\u{202e}{}/>", "b".repeat(200));
     let shown = format!("a\\u{{202e}}{}…", "b".repeat(98));
     refused(long, ParseError::WrongRoot(shown));
-    let message = Manifest::parse(b"\x00\x01").unwrap_err().to_string();
-    assert!(message.contains("before version 3"), "{message}");
+    refused(b"\x00\x01", ParseError::NotXml);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Manifests, written: the bytes of the classic tools, and what is refused.
 
 use baler_manifest::{
-    BlockDeviceMapping, Contents, ImageType, KeyError, Manifest, Part, Signature, SignatureCheck,
-    Version, WriteError, open, write,
+    BlockDeviceMapping, Bundler, Contents, ImageType, KeyError, Manifest, Part, Signature,
+    SignatureCheck, Version, WriteError, open, write,
 };
 use getrandom::SysRng;
 use proptest::prelude::*;
@@ -82,7 +82,8 @@ fn every_optional_element_is_written_and_read() {
 
 #[test]
 fn hyphens_leave_the_account() {
-    let contents = Contents { account: "1234-5678-9012".to_owned(), ..contents() };
+    let mut contents = contents();
+    contents.account = "1234-5678-9012".to_owned();
     let text = write(&contents, None, &mut SysRng).unwrap();
     assert!(text.contains("<user>123456789012</user>"));
 }
@@ -135,14 +136,16 @@ prop_compose! {
         let [bundler_name, version, release] = texts.map(|text| text.trim().to_owned());
         // A name is not `.` or `..` and has no white space at its ends.
         let name = format!("x{name}x");
-        let parts = digests.iter().enumerate().map(|(index, digest)| Part { filename: format!("{name}.part.{index}"), digest: (*digest).into() });
-        Contents {
-            bundler: baler_manifest::Bundler { name: bundler_name, version, release },
-            mappings: mappings.into_iter().map(|(virtual_name, device)| BlockDeviceMapping { virtual_name, device }).collect(),
-            kernel_id, ramdisk_id, product_codes, ancestry, size, ec2_key, user_key, ec2_iv, user_iv,
-            parts: parts.collect(), digest: digests[0].into(), name,
-            ..contents()
-        }
+        let mut contents = contents();
+        contents.bundler = Bundler { name: bundler_name, version, release };
+        contents.mappings = mappings.into_iter().map(|(virtual_name, device)| BlockDeviceMapping { virtual_name, device }).collect();
+        (contents.kernel_id, contents.ramdisk_id) = (kernel_id, ramdisk_id);
+        (contents.product_codes, contents.ancestry) = (product_codes, ancestry);
+        (contents.ec2_key, contents.user_key, contents.ec2_iv, contents.user_iv) = (ec2_key, user_key, ec2_iv, user_iv);
+        (contents.size, contents.digest) = (size, digests[0].into());
+        contents.parts = digests.iter().enumerate().map(|(index, digest)| Part { filename: format!("{name}.part.{index}"), digest: (*digest).into() }).collect();
+        contents.name = name;
+        contents
     }
 }
 

@@ -1,38 +1,16 @@
-//! Every form of archive that the field has written, and much that it must not.
+//! Archives of all known forms, and archives that must be refused.
 
-use std::sync::{Arc, Mutex};
+use baler_image::{Memory, MemorySink};
 
 use super::*;
 
-/// A sink in memory that minds the order.
-#[derive(Clone, Default)]
-struct Memory(Arc<Mutex<(Vec<u8>, u64)>>);
-
-impl ImageSink for Memory {
-    fn begin(&mut self, len: u64, _: Option<&[Extent]>) -> std::io::Result<()> {
-        self.0.lock().unwrap().0 = vec![0; len as usize];
-        Ok(())
-    }
-
-    fn write_at(&mut self, data: &[u8], offset: u64) -> std::io::Result<()> {
-        let (image, end) = &mut *self.0.lock().unwrap();
-        assert!(offset >= *end, "writes ascend");
-        *end = offset + data.len() as u64;
-        image[offset as usize..*end as usize].copy_from_slice(data);
-        Ok(())
-    }
-
-    fn commit(self: Box<Self>) -> std::io::Result<()> {
-        unreachable!("the archive's reader leaves that to its caller")
-    }
-}
-
 /// Reads an archive in pieces of `piece` bytes as an image of `len` bytes.
 fn open(archive: &[u8], len: u64, piece: usize) -> Result<Vec<u8>, String> {
-    let sink = Memory::default();
+    let mut image = Memory::default();
+    let mut sink = Box::new(MemorySink::new(&mut image));
     let mut pieces = archive.chunks(piece);
     let mut next = || pieces.next().map(|piece| Ok(piece.to_vec()));
-    let result = read(Stream::new(&mut next), len, &mut sink.clone(), &|_| {});
+    let result = read(Stream::new(&mut next), len, &mut *sink, &|_| {});
     let text = |error: Error| {
         let text = error.to_string();
         text.strip_prefix("reading the archive in the parts: ")
@@ -41,10 +19,12 @@ fn open(archive: &[u8], len: u64, piece: usize) -> Result<Vec<u8>, String> {
     };
     let digest = result.map_err(text)?;
     assert_eq!(digest, Sha1Digest::new(Sha1::digest(archive).into()));
-    Ok(std::mem::take(&mut sink.0.lock().unwrap().0))
+    // The reader leaves the commit to its caller.
+    sink.commit().unwrap();
+    Ok(image.into_bytes())
 }
 
-/// `archive` is that image, however it comes.
+/// Checks that `archive` is that image, whatever the pieces in which it comes.
 #[track_caller]
 fn check(archive: &[u8], image: &[u8]) {
     for piece in [archive.len().max(1), 511, 7] {
@@ -53,7 +33,7 @@ fn check(archive: &[u8], image: &[u8]) {
     }
 }
 
-/// `archive` is no image of `len` bytes, and why.
+/// Checks that `archive` is refused as an image of `len` bytes, for this reason.
 #[track_caller]
 fn refused(archive: &[u8], len: u64, why: &str) {
     assert_eq!(open(archive, len, 1000), Err(why.to_owned()));
@@ -95,14 +75,14 @@ fn changed(flag: u8, size: u64, change: impl Fn(&mut [u8; 512])) -> [u8; 512] {
     header
 }
 
-/// To a whole number of blocks.
+/// Fills `bytes` up to a whole number of blocks.
 fn padded(bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     bytes.resize(bytes.len().next_multiple_of(512), 0);
     bytes
 }
 
-/// Blocks, the two that end an archive, and zeros to the end of a record.
+/// Makes an archive: the blocks, the two that end it, and zeros to the end of a record.
 fn archive(blocks: &[&[u8]], record: usize) -> Vec<u8> {
     let mut archive = blocks.concat();
     archive.resize((archive.len() + 1024).next_multiple_of(record), 0);
@@ -113,7 +93,7 @@ fn bytes(len: usize) -> Vec<u8> {
     (0..len).map(|index| (index * 7 + index / 251) as u8 | 1).collect()
 }
 
-/// An image with `count` runs of data, each beginning behind a hole, and a hole at the end if `tail` says so.
+/// An image with `count` runs of data, each after a hole, and with a hole at its end if `tail` is set.
 fn sparse(count: usize, tail: bool) -> (Vec<u8>, Vec<(u64, u64)>) {
     let (mut image, mut map) = (Vec::new(), Vec::new());
     for index in 0..count {
@@ -214,7 +194,7 @@ fn numbers_in_every_form() {
         (b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", &"\\xff".repeat(12)),
     ] {
         let header = changed(b'0', 0, |header| header[124..136].copy_from_slice(size));
-        let why = format!("a header's size is no number: `{shown}`");
+        let why = format!("a header's size is not a number: `{shown}`");
         refused(&archive(&[&header, &padded(&image)], 512), 1000, &why);
     }
 }
@@ -338,7 +318,7 @@ fn what_is_no_image() {
     }
     refused(&[], 1024, "it ends in the middle");
     refused(&[0; 10_240], 1024, "it has no member");
-    refused(&bytes(2000), 1024, "a header's checksum is no number: `\\r\\x13\\x1b!)/7=`");
+    refused(&bytes(2000), 1024, "a header's checksum is not a number: `\\r\\x13\\x1b!)/7=`");
     let why = "a header of 60000000 bytes is more than 50331648";
     refused(&archive(&[&header(b'x', 60_000_000), &image], 512), 1024, why);
 }
@@ -359,7 +339,7 @@ fn members_of_another_length() {
 fn what_stands_behind_the_image() {
     let image = bytes(700);
     let member = [header(b'0', 700).to_vec(), padded(&image)].concat();
-    let why = "there is something behind the image: a second member, or garbage";
+    let why = "there is something after the image: a second member, or garbage";
     refused(&archive(&[&member, &member], 512), 700, why);
     refused(&archive(&[&member, &[0; 1024], b"x"], 512), 700, why);
     refused(&archive(&[&member, &header(b'2', 0)], 512), 700, why);
@@ -367,7 +347,7 @@ fn what_stands_behind_the_image() {
     refused(
         &[&member[..], &vec![0; (1 << 20) + 1]].concat(),
         700,
-        "zeros without end follow the image",
+        "too many zeros follow the image",
     );
 }
 
@@ -420,7 +400,7 @@ fn damaged_records_and_maps() {
         let header = header(b'0', list.len() as u64);
         refused(&archive(&[&pax(&records), &header, &list], 512), 512, why);
     };
-    check(&[("size", "many")], "", "pax record `size` is no number");
+    check(&[("size", "many")], "", "pax record `size` is not a number");
     check(&[("GNU.sparse.major", "2")], "", "sparse format 2 is not known");
     check(&[("GNU.sparse.map", "0,512")], "", "it has a sparse map, but not the image's length");
     check(

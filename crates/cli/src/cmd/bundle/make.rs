@@ -149,7 +149,8 @@ impl Plan {
         let (image, outcome) = input.into_image();
         let mut image = Interruptible(image);
         let (name, level, mtime, jobs) = (&self.manifest.name, self.level, self.mtime, self.jobs);
-        let options = PackOptions { name, key: &key, iv: &iv, level, mtime, jobs };
+        let mut options = PackOptions::new(name, &key, &iv);
+        (options.level, options.mtime, options.jobs) = (level, mtime, jobs);
         let progress = console.progress(format!("bundling {name}"), image.len());
         let on_event = |event| {
             if let Event::Image(bytes) = event {

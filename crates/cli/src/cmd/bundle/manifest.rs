@@ -183,14 +183,13 @@ impl ManifestArgs {
             release: env!("CARGO_PKG_VERSION_PATCH").to_owned(),
         };
         let architecture = self.arch.map_or_else(machine::architecture, Ok)?;
-        Ok(Contents {
-            mappings: self.mappings,
-            kernel_id: self.kernel,
-            ramdisk_id: self.ramdisk,
-            product_codes: self.product_codes,
-            ancestry: self.ancestors,
-            ..Contents::draft(bundler, &name, &account, architecture)
-        })
+        let mut contents = Contents::draft(bundler, &name, &account, architecture);
+        contents.mappings = self.mappings;
+        contents.kernel_id = self.kernel;
+        contents.ramdisk_id = self.ramdisk;
+        contents.product_codes = self.product_codes;
+        contents.ancestry = self.ancestors;
+        Ok(contents)
     }
 }
 
