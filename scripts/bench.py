@@ -1,13 +1,13 @@
-"""The measuring half of scripts/bench, which see.
+"""The measurements of scripts/bench.
 
     bench.py pick DIRECTORY MIB TREE            copies MIB MiB of DIRECTORY's files to TREE
     bench.py run BALER IMAGE WORK [OPTION...]   measures, and prints the tables
         --standin FILE, --aws FILE: the stand-in for AWS and AWS's command line, for the measurement `s3`
 
-Contenders that are compared run in turn within each round, so that a machine whose speed drifts slows all of them alike.
+Contenders that are compared run in turn within each round, so that a change of the machine's speed slows all of them.
 Wall time is that of the whole command; CPU time is user and system time of all its processes; peak memory is the
-resident set of the largest one of them (never less than that of this Python, some 20 MiB). What a command reads is in the
-page cache, what the one before it wrote is on the disk. Only ratios mean anything on another machine.
+resident set of the largest of them (never less than that of this Python, some 20 MiB). The input of a command is in the page
+cache; the output of the one before it is on the disk. Only ratios mean anything on another machine.
 """
 
 import argparse
@@ -28,7 +28,7 @@ IV = "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff"
 
 
 def pick(directory, mib, tree):
-    """Copies files in the order of their paths' digests; the last is cut so that the sum is the same on every run."""
+    """Copies files in the order of the digests of their paths. The last one is cut, so that the sum is always the same."""
     left = mib << 20
     found = []
     for folder, _, names in os.walk(directory):
@@ -37,7 +37,7 @@ def pick(directory, mib, tree):
                 found.append(path)
     found.sort(key=lambda path: hashlib.sha1(os.fsencode(path)).digest())
     turn = 0
-    while left and found:  # a small /usr is taken more than once
+    while left and found:  # a small /usr is copied more than once
         turn += 1
         for path in found:
             to = tree / str(turn) / os.path.relpath(path, directory)
@@ -58,12 +58,12 @@ class Sample:
 
 @dataclass
 class Contender:
-    """Something to run: a bash script or an argument list. `out` is emptied before each run and holds what it made."""
+    """A command: a bash script or an argument list. `out` is emptied before each run and holds the result."""
 
     name: str
     command: str | list
     out: Path | None = None
-    before: list | None = None  # run before it, whatever comes of it
+    before: list | None = None  # run before it; its exit code is ignored
 
     def __post_init__(self):
         self.samples = []
@@ -98,12 +98,12 @@ class Contender:
 
     @property
     def size(self):
-        """What its parts measure together."""
+        """The sum of the lengths of its parts."""
         return sum(path.stat().st_size for path in self.out.glob("*.part.*")) if self.out else 0
 
 
 def measure(title, contenders, rounds, base=None):
-    """Runs them in turn and prints their table, with the ratios to the first of them, or to what `base` names for each."""
+    """Runs them in turn and prints their table, with ratios to the first of them, or to the one in `base`."""
     for number in range(rounds):
         for contender in contenders:
             note(f"{title}: round {number + 1} of {rounds}: {contender.name}")
@@ -123,7 +123,7 @@ def measure(title, contenders, rounds, base=None):
 
 
 def note(text):
-    """Says what is going on, on a terminal only."""
+    """Prints what is being done, on a terminal only."""
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
@@ -140,7 +140,7 @@ class Bench:
         self.baler, self.image, self.work, self.options = baler, image, work, options
         self.key, self.cert = work / "key.pem", work / "cert.pem"
         self.targets = []  # (name, limit, measured)
-        self.slow = []  # commands of missed targets
+        self.slow = []  # contenders that missed their target
         if not self.cert.exists():
             openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", 3650, "-subj", "/CN=bench", "-keyout", self.key, "-out", self.cert)
         os.chmod(self.key, 0o600)
@@ -149,10 +149,10 @@ class Bench:
         self.default = Contender("baler bundle", self.bundle(self.image, "default"), work / "default")
         self.fast = Contender("baler bundle --level fast", self.bundle(self.image, "fast") + ["--level", "fast"], work / "fast")
 
-    # What is run.
+    # The commands.
 
     def pipeline(self, name, compress):
-        """tar -S | tee >(sha1sum) | pigz | openssl | split, then the parts' digests; a fifo for >(...), so that its end is awaited and its CPU time counted."""
+        """tar -S | tee >(sha1sum) | pigz | openssl | split, then the digests of the parts. A fifo instead of >(...): so its end is awaited and its CPU time counted."""
         out = self.work / name
         return Contender(
             f"pipeline {compress}",
@@ -168,7 +168,7 @@ class Bench:
             "--account", "123456789012", "--region", "us-east-1", "--key", self.key, "--cert", self.cert]  # fmt: skip
 
     def manifest(self, made):
-        """The manifest of what `made` has written: its own, or for a pipeline, one that is made here."""
+        """The manifest of the bundle of `made`: its own, or for a pipeline, one that is made here."""
         path = made.out / f"{made.out.name}.manifest.xml"
         if not list(made.out.glob("*.part.*")):
             note(f"making the bundle of {made.name}")
@@ -202,7 +202,7 @@ class Bench:
         )
 
     def unbundlers(self, made):
-        """The pipeline that opens what `made` has written, and baler that does."""
+        """The pipeline that opens the bundle of `made`, and baler."""
         manifest = self.manifest(made)
         text = manifest.read_text()
         unwrap = lambda what: openssl(
@@ -219,7 +219,7 @@ class Bench:
         argv = [self.baler, "unbundle", manifest, self.work / "ours/disk.img", "--quiet", "--key", self.key, "--cert", self.cert]
         return [theirs, Contender(f"baler unbundle, of {what}'s bundle", argv, self.work / "ours")]
 
-    # What is measured.
+    # The measurements.
 
     def target(self, name, limit, measured, contender=None):
         self.targets.append((name, limit, measured))
@@ -237,14 +237,14 @@ class Bench:
         self.target("bundle: peak memory, MiB", 256, max(default.peak, fast.peak) / 2**20)
 
     def measure_tree(self):
-        """A root tree, against the old way, which copies it into a file system on a loop device and reads that again."""
+        """A root tree, against the old way: copy it into a file system on a loop device, and read that again."""
         tree, size = self.image.with_suffix(".tree"), self.image.stat().st_size
         ours = Contender("baler bundle, of the tree", self.bundle(tree, "tree") + ["--filter", "none", "--size", f"{size}B"], self.work / "tree")
         contenders = [ours, self.default]
         if os.geteuid() == 0 and Path("/dev/loop-control").exists():
             contenders.insert(0, self.old_way(tree, size))
         else:
-            print("SKIPPED: the old way wants root and loop devices")
+            print("SKIPPED: the old way needs root and loop devices")
         measure("tree", contenders, self.options.rounds)
         if len(contenders) == 3:
             self.target("tree: wall, of mkfs, mount, rsync and pigz -6", 0.45, ours.wall / contenders[0].wall, ours)
@@ -302,7 +302,7 @@ class Bench:
         self.target("hole: wall for 100 GiB, seconds", 1.0, hole.wall)
 
     def measure_s3(self):
-        """Against AWS's command line and against a directory; what answers is the stand-in, on the same cores."""
+        """Against AWS's command line and against a directory. The stand-in is the server, on the same cores."""
         noise, aws = self.noise(), self.options.aws
         files = noise.parent
         place = "s3://bench/{}".format
@@ -353,7 +353,7 @@ class Bench:
 
     @contextlib.contextmanager
     def standin(self):
-        """Runs the stand-in, and leads all that is started to it."""
+        """Runs the stand-in, and sets the variables that lead to it."""
         state = self.work / "standin"
         shutil.rmtree(state, ignore_errors=True)
         server = subprocess.Popen([self.options.standin, "serve", "--directory", state, "--print-env"], stdout=subprocess.PIPE, text=True)
@@ -385,7 +385,7 @@ class Bench:
 
 
 def repeat(image, times, to):
-    """Writes the image's data `times` times over, holes left as they are."""
+    """Writes the data of the image `times` times; holes stay holes."""
     length = image.stat().st_size
     with open(image, "rb") as source, open(to, "wb") as copy:
         copy.truncate(length * times)
@@ -420,7 +420,7 @@ def describe(baler, image):
 
 
 def profile(contender, data):
-    """Where the CPU time of a contender goes: the symbols that take the most."""
+    """Prints the symbols that take the most CPU time of a contender."""
     print(f"\nprofile of {contender.name}: share of CPU time, symbol")
     if not shutil.which("perf"):
         print("  perf is not installed: run scripts/bench --profile")

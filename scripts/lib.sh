@@ -1,11 +1,11 @@
-# What the scripts share: where the project is, saying things, and installing what is missing. Sourced, not run.
+# Functions and paths that all scripts use. Sourced, not run.
 # shellcheck shell=bash
-# shellcheck disable=SC2034 # what is set here is used elsewhere
+# shellcheck disable=SC2034 # the scripts use what is set here
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
 MUSL=$(uname -m)-unknown-linux-musl
-STATIC=$TARGET/$MUSL/release/baler # what scripts/build-static makes
+STATIC=$TARGET/$MUSL/release/baler # made by scripts/build-static
 STANDIN=$TARGET/debug/baler-standin
 VENV=$TARGET/venv
 PATH=$PATH:/usr/sbin:/sbin # mke2fs is not on a plain user's path
@@ -18,7 +18,7 @@ die() {
     exit 1
 }
 
-# need COMMAND[=PACKAGE]...: installs the Debian package of each command that is missing.
+# need COMMAND[=PACKAGE]...: installs the Debian package of each missing command.
 need() {
     local pair sudo=() missing=()
     for pair; do
@@ -27,20 +27,20 @@ need() {
     ((${#missing[@]})) || return 0
     command -v apt-get >/dev/null || die "please install: ${missing[*]} (there is no apt-get here to do it)"
     if ((EUID != 0)); then
-        sudo -n true 2>/dev/null || die "please install: ${missing[*]} (apt-get wants root, and there is no sudo without a password)"
+        sudo -n true 2>/dev/null || die "please install: ${missing[*]} (apt-get needs root, and sudo asks for a password)"
         sudo=(sudo -n)
     fi
     say "installing ${missing[*]}"
-    "${sudo[@]}" apt-get update -qq >/dev/null || say "the package lists could not be refreshed, trying with those that are here"
+    "${sudo[@]}" apt-get update -qq >/dev/null || say "the package lists could not be updated; trying with the old ones"
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
         die "apt-get could not install ${missing[*]}"
 }
 
-# Rust itself is the one thing that is not installed: which toolchain, and whence, is the user's choice.
+# Rust itself is not installed: which toolchain, and from where, is the user's choice.
 need_rust() {
     command -v cargo >/dev/null || PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
     command -v cargo >/dev/null || die "a Rust toolchain is needed: see https://rustup.rs"
-    # libdeflate and zstd are C; the linker is the C compiler's anyhow.
+    # libdeflate and zstd are C, and Rust links with the C compiler.
     local c=(cc=gcc)
     [[ -e /usr/include/stdio.h ]] || c+=(libc-headers=libc6-dev)
     need "${c[@]}"
@@ -50,13 +50,13 @@ need_rust() {
 ok() { printf 'ok: %s\n' "$*"; }
 skip() { printf 'SKIPPED: %s\n' "$*"; }
 
-# need_static: the stages look at the product itself.
+# need_static: for stages that test the static binary itself.
 need_static() {
     [[ -x $STATIC ]] || die "$STATIC is not there: run scripts/build-static first"
 }
 
-# new_work: a directory of our own in $work, gone when the script ends, and the user's configuration out of the way.
-# What runs in the background belongs into `servers`, by its number: it ends with the script too.
+# new_work: makes a temporary directory, $work, which is removed when the script ends; the user's configuration is not used.
+# The process ids in `servers` are killed then too.
 servers=()
 new_work() {
     work=$(mktemp -d "${TMPDIR:-/tmp}/baler-XXXXXX")
@@ -70,7 +70,7 @@ end_servers() {
     servers=()
 }
 
-# await SECONDS COMMAND...: until it succeeds.
+# await SECONDS COMMAND...: repeats the command until it succeeds.
 await() {
     local until=$((SECONDS + $1))
     while ! "${@:2}" >/dev/null 2>&1; do
@@ -79,7 +79,7 @@ await() {
     done
 }
 
-# no_aws: nothing of the user's own AWS is used, whatever happens; a region that no test names stands out.
+# no_aws: makes sure that nothing of the user's own AWS is used.
 no_aws() {
     local name
     for name in ${!AWS_@} ${!EC2_@}; do unset "$name"; done
@@ -87,16 +87,16 @@ no_aws() {
     export NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost
 }
 
-# start_standin DIRECTORY: the stand-in for AWS that STANDIN is the binary of, and the variables that lead to it.
+# start_standin DIRECTORY: starts $STANDIN, the stand-in for AWS, and sets the variables that lead to it.
 start_standin() {
     "$STANDIN" serve --directory "$1" --print-env >"$1.env" &
     servers+=($!)
-    # The last line is complete when it has its end.
+    # The last line is complete when its closing quote is there.
     await 30 grep -q "^export BALER_STANDIN_EC2_CERT=.*'$" "$1.env"
     . "$1.env"
 }
 
-# need_venv: AWS's command line and the servers of moto, in $VENV: none of it is wanted to build or to run Baler.
+# need_venv: installs AWS's command line and the servers of moto in $VENV. Baler needs neither.
 need_venv() {
     local pins=("moto[s3,ec2]==5.2.5" flask==3.1.3 flask-cors==6.0.5 awscli==1.46.3)
     [[ $(cat "$VENV/pins" 2>/dev/null) == "${pins[*]}" ]] && return

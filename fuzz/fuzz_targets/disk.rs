@@ -31,28 +31,22 @@ fn table(bytes: &[u8]) -> Table {
     let is_gpt = bytes.first().is_some_and(|byte| byte & 1 == 1);
     let partitions = bytes.chunks_exact(6).take(8).map(|bytes| {
         let number = |at: usize| u64::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
-        let kind = match is_gpt {
-            true => PartitionKind::Gpt {
+        let kind = if is_gpt {
+            PartitionKind::Gpt {
                 type_guid: types[usize::from(bytes[0] / 2 % 3)],
                 guid: Uuid::from_u128(number(2).into()),
                 attributes: 0,
                 name: [0; 36],
-            },
-            false => {
-                let code = [0x83, 0x82, 0xef][usize::from(bytes[0] / 2 % 3)];
-                PartitionKind::Mbr { code, active: bytes[1] & 1 == 1 }
             }
+        } else {
+            let code = [0x83, 0x82, 0xef][usize::from(bytes[0] / 2 % 3)];
+            PartitionKind::Mbr { code, active: bytes[1] & 1 == 1 }
         };
-        Partition {
-            number: u32::from(bytes[1] / 2 % 6),
-            start: number(2) % 9000,
-            len: number(4) % 9000,
-            kind,
-        }
+        Partition::new(u32::from(bytes[1] / 2 % 6), number(2) % 9000, number(4) % 9000, kind)
     });
     let id = if is_gpt { DiskId::Gpt(Uuid::from_u128(1)) } else { DiskId::Mbr(1) };
     // Padding describes none.
-    Table { id, partitions: partitions.filter(|partition| partition.len > 0).collect() }
+    Table::new(id, partitions.filter(|partition| partition.len > 0).collect())
 }
 
 fuzz_target!(|bytes: &[u8]| {
@@ -63,7 +57,7 @@ fuzz_target!(|bytes: &[u8]| {
     // Twice: the boot code, and what may lie behind it; the table goes on top.
     file.write_all_at(&raw[..raw.len().min(LEN as usize)], 0).expect("room");
     let table = table(described);
-    if let Ok(pieces) = table.write(LEN / 512)
+    if let Ok(regions) = table.write(LEN / 512)
         && kind & 1 == 1
     {
         // A root is known by its file system.
@@ -74,10 +68,10 @@ fuzz_target!(|bytes: &[u8]| {
                 file.write_all_at(&[0x53, 0xef], magic).expect("room");
             }
         }
-        for (offset, piece) in &pieces {
+        for (offset, region) in &regions {
             // The first sector keeps its code.
             let skipped = if *offset == 0 { 440 } else { 0 };
-            file.write_all_at(&piece[skipped..], offset + skipped as u64).expect("room");
+            file.write_all_at(&region[skipped..], offset + skipped as u64).expect("room");
         }
     }
     let Ok(disk) = Disk::open(path, None) else { return };
@@ -88,11 +82,11 @@ fuzz_target!(|bytes: &[u8]| {
         let Ok(layout) = Layout::cloned(disk.clone(), &chain, length) else { continue };
         let root = layout.start..layout.start + layout.root_len;
         assert!(root.end <= layout.len, "the root is on the disk: {layout:?}");
-        for piece in &layout.pieces {
-            let end = piece.offset + piece.len();
+        for region in &layout.regions {
+            let end = region.offset + region.len();
             assert!(end <= layout.len, "all of it is on the disk: {layout:?}");
             assert!(
-                end <= root.start || piece.offset >= root.end,
+                end <= root.start || region.offset >= root.end,
                 "nothing is on the root: {layout:?}"
             );
         }

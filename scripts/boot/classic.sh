@@ -1,10 +1,10 @@
-# The classic commands, typed as AWS's guide and Packer type them, until an instance starts; sourced by scripts/boot-test.
+# Runs the classic commands as AWS's guide and Packer type them, until an instance starts. Sourced by scripts/boot-test.
 # shellcheck shell=bash
-# The stand-in opens the bundle as EC2 would: with openssl, gzip and tar, and a key of its own.
+# The stand-in opens the bundle as EC2 does: with openssl, gzip and tar, and a key of its own.
 
-# classic_setup NAME: an AWS of our own, the old names in a directory, the user's key and certificate.
+# classic_setup NAME: starts a stand-in for AWS, makes the old names, copies the user's key and certificate.
 classic_setup() {
-    # As this runs in a subshell of its own.
+    # This runs in a subshell of its own.
     trap end_servers EXIT
     local home=$work/$1
     mkdir "$home" "$home/bin" "$home/cert" "$home/bundle"
@@ -16,20 +16,20 @@ classic_setup() {
     aws=$VENV/bin/aws
 }
 
-# registered NAME COMMAND...: what registers; the root image of an instance is left in NAME.img.
+# registered NAME COMMAND...: runs a command that registers an AMI; writes the root image of an instance of it to NAME.img.
 registered() {
     local ami
     ami=$("${@:2}" | grep -o 'ami-[0-9a-f]*')
     "$STANDIN" launch --directory "$work/$1/aws" "$ami" "$work/$1.img"
 }
 
-# The guide's procedure for an HVM image: GPT, an own bucket, and the AWS command line to register.
+# AWS's guide for an HVM image: GPT, a bucket of one's own, and the AWS command line to register.
 case_classic-hvm() {
     classic_setup classic-hvm
     local home=$work/classic-hvm said
     cd "$home"
     PATH=$home/bin:$PATH
-    # The EC2 of this stand-in has a key of its own, and the tree is not that of the machine that runs.
+    # The stand-in's EC2 has a key of its own, and the tree is not that of this machine.
     run ec2-bundle-vol -k "$home/cert/key.pem" -c "$home/cert/cert.pem" -u 1234-5678-9012 -r x86_64 -e /var/cache --partition gpt \
         -v "$root" -d "$home/bundle" --ec2cert "$BALER_STANDIN_EC2_CERT" --generate-fstab --no-inherit --batch
     said=$(ec2-upload-bundle -b "my-s3-bucket/bundle_folder/bundle_name" -m "$home/bundle/image.manifest.xml" -a "$AWS_ACCESS_KEY_ID" -s "$AWS_SECRET_ACCESS_KEY")
@@ -43,7 +43,7 @@ case_classic-hvm() {
     boot "$work/classic-hvm.img" --token booted --bus nvme
 }
 
-# Packer's two default command lines, verbatim, on the machine that they bundle; it is paravirtual.
+# Packer's two default command lines, verbatim, on the machine that is bundled; it is paravirtual.
 case_classic-pv() {
     classic_setup classic-pv
     local home=$work/classic-pv machine=$work/classic-pv/machine line
@@ -51,7 +51,7 @@ case_classic-pv() {
     echo '/dev/vda / ext4 defaults 0 1' >"$machine/etc/fstab"
     install -m 755 "$STATIC" "$machine/usr/local/bin/baler"
     run chroot "$machine" /usr/local/bin/baler install-links /usr/local/bin
-    # There is no sudo in it: this one is root already.
+    # The root has no sudo; this is root already.
     install -m 755 /dev/stdin "$machine/usr/local/bin/sudo" <<<$'#!/bin/sh\nwhile [ "${1#-}" != "$1" ]; do shift; done\nexec "$@"'
     install -m 600 "$work/key.pem" "$machine/tmp/key.pem"
     cp "$work/cert.pem" "$machine/tmp/cert.pem"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Against what we did not write: the suite of the stores and every verb on moto; AWS's command line on what we wrote to the stand-in;
-# and TLS, from the static binary in an empty chroot. Servers listen on 127.0.0.1 only; nothing leaves this machine.
+# Tests with programs that we did not write: the suite of the stores and every verb on moto; AWS's command line reads what we
+# wrote to the stand-in; and TLS, from the static binary in an empty chroot. Servers listen on 127.0.0.1 only; nothing leaves this machine.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
@@ -8,7 +8,7 @@ need_static
 need_rust
 need mke2fs=e2fsprogs openssl python3 unshare=util-linux
 need_venv
-# The whole workspace, as the stage `tests` has built it: a package alone has other features, and all would be built anew.
+# The whole workspace, as the stage `tests` built it: alone, a package has other features and would be compiled again.
 cargo test --quiet --workspace --locked --no-run
 new_work
 no_aws
@@ -17,17 +17,17 @@ export AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SECRET_ACCESS_KEY=an-example-of-a-secre
 baler() { "$STATIC" "$@"; }
 aws() { "$VENV/bin/aws" "$@"; }
 
-# is WHAT GOT WANTED: an assertion.
+# is WHAT GOT WANTED: fails unless GOT is WANTED.
 is() { [[ $2 == "$3" ]] || die "$1: it is \`$2\`, and not \`$3\`"; }
 
-# fails STATUS WORDS COMMAND...: it has to end with that status, and to say those words.
+# fails STATUS WORDS COMMAND...: fails unless the command ends with that status and prints those words.
 fails() {
     local status=0 out
     out=$("${@:3}" 2>&1) || status=$?
     [[ $status == "$1" && $out == *"$2"* ]] || die "\`${*:3}\` ended with $status, not with $1 and \`$2\`: $out"
 }
 
-# field JSON EXPRESSION: what Python makes of it, as `it`.
+# field JSON EXPRESSION: prints a Python expression over `it`, the parsed JSON.
 field() { python3 -c 'import json, sys; it = json.loads(sys.argv[1]); print(eval(sys.argv[2]))' "$@"; }
 
 export EC2_PRIVATE_KEY=$work/key.pem EC2_CERT=$work/cert.pem
@@ -42,7 +42,7 @@ manifest=s3://baler-images/web/disk.manifest.xml
 # moto.
 
 start_moto() {
-    # Without 1300 stock images that nobody asks for; the port is whichever is free, and is told in the log.
+    # Without its 1300 stock images. It takes any free port, and writes it to its log.
     MOTO_EC2_LOAD_DEFAULT_AMIS=false "$VENV/bin/moto_server" -H 127.0.0.1 -p 0 >"$work/moto.log" 2>&1 &
     servers+=($!)
     await 60 grep -q 'Running on http' "$work/moto.log"
@@ -53,10 +53,10 @@ start_moto() {
 conforms() {
     BALER_TEST_S3_ENDPOINT=$AWS_ENDPOINT_URL cargo test --quiet --workspace --locked --test external >"$work/suite.log" 2>&1 ||
         die "$(<"$work/suite.log")"
-    ok "moto: what every store does"
+    ok "moto: the suite of the stores"
 }
 
-# All verbs. moto keeps of an AMI no more than its name and who may launch it, and of the ACL `aws-exec-read` nothing at all.
+# All verbs. Of an AMI moto keeps only its name and who may launch it; of the ACL `aws-exec-read`, nothing.
 verbs() {
     local made ami copied
     fails 4 --create-bucket baler bundle "$disk" s3://baler-images/web --name disk --arch x86_64
@@ -78,7 +78,7 @@ verbs() {
     ok "moto: copy down, up and from bucket to bucket, check"
 
     fails 4 --ignore-acl baler register "$manifest" --name "web 1" --virtualization hvm
-    # On AWS this would register what EC2 cannot read.
+    # On AWS, EC2 could not read this AMI.
     ami=$(baler register "$manifest" --name "web 1" --virtualization hvm --ignore-acl --wait)
     [[ $ami == ami-* ]] || die "register prints \`$ami\`"
     is "the AMI" "$(field "$(baler images --json)" '[(image["ami"], image["name"]) for image in it]')" "[('$ami', 'web 1')]"
@@ -100,7 +100,7 @@ verbs() {
 
 # The stand-in.
 
-EC2_GRANTEE=6aa5a366c34c1cbe25dc49211496e913e0351eb0e8c37aa3477e40942ec6b97c # whom aws-exec-read lets read
+EC2_GRANTEE=6aa5a366c34c1cbe25dc49211496e913e0351eb0e8c37aa3477e40942ec6b97c # aws-exec-read lets this user read
 
 reads() {
     local part sha1 at name ami image
@@ -109,7 +109,7 @@ reads() {
     baler bundle "$disk" s3://baler-images/web --name disk --arch x86_64 --create-bucket --ec2-cert "$BALER_STANDIN_EC2_CERT"
     while read -r part sha1 name; do
         [[ $part == part ]] || continue
-        # In base64 over there.
+        # S3 has it in base64.
         at=$(aws s3api head-object --bucket baler-images --key "web/$name" --checksum-mode ENABLED --query ChecksumSHA1 --output text)
         is "the digest of $name" "$(base64 -d <<<"$at" | od -An -tx1 -v | tr -d ' \n')" "$sha1"
     done < <(baler inspect "$manifest")
@@ -133,7 +133,7 @@ reads() {
     ok "AWS's command line: the AMI and who may launch it"
 }
 
-# TLS. The stand-in has none; what follows puts it before it, with a certificate for 127.0.0.1.
+# TLS. The stand-in has none; `forward` adds it, with a certificate for 127.0.0.1.
 
 forward() {
     openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout "$work/ca.key" -out "$work/ca.pem"
@@ -160,7 +160,7 @@ def carry(source, to):
 def serve(plain):
     try:
         client = context.wrap_socket(plain, server_side=True)
-    except OSError:  # it does not trust us
+    except OSError:  # the client does not trust us
         return
     server = socket.create_connection(("127.0.0.1", port))
     threading.Thread(target=carry, args=(client, server), daemon=True).start()
@@ -194,10 +194,11 @@ tls() {
     inside() { env AWS_ENDPOINT_URL="$url" EC2_PRIVATE_KEY=/key.pem EC2_CERT=/cert.pem "${enter[@]}" "$root" /baler "$@"; }
     trusting() { SSL_CERT_FILE=/ca.pem inside "$@"; }
 
-    # At the first attempt: another does not change a certificate. That nobody vouches for the server is found by whoever speaks TLS and has roots of trust: these are Mozilla's, in the binary.
+    # At the first attempt: another one does not change a certificate. To find the issuer unknown, the client must have
+    # certificate authorities: these are Mozilla's, in the binary.
     fails 1 UnknownIssuer inside verify "$manifest"
     fails 1 SSL_CERT_FILE inside images
-    grep -qa 'Amazon Root CA 1' "$STATIC" || die "Mozilla's roots of trust are not in $STATIC"
+    grep -qa 'Amazon Root CA 1' "$STATIC" || die "Mozilla's certificate authorities are not in $STATIC"
     ok "TLS without a certificate store: an unknown issuer is refused"
     trusting bundle /disk.img s3://baler-images/tls --name disk --arch x86_64
     trusting verify s3://baler-images/tls/disk.manifest.xml

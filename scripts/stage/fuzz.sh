@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs each fuzz target of fuzz/ for a while (BALER_FUZZ_SECONDS, 20), from the seeds in fuzz/seeds and what earlier runs found.
+# Runs each fuzz target of fuzz/ for some seconds (BALER_FUZZ_SECONDS, default 20), from fuzz/seeds and the inputs that earlier runs found.
 # usage: scripts/stage/fuzz.sh [TARGET...]
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
@@ -17,7 +17,7 @@ if ! cargo +nightly --version >/dev/null 2>&1; then
 fi
 [[ $(cargo fuzz --version 2>/dev/null) == *' 0.13.'* ]] || cargo install cargo-fuzz --locked --version '^0.13'
 
-# Without a sanitizer: it finds what safe Rust cannot do, and costs nine runs in ten.
+# Without a sanitizer: it finds errors that safe Rust cannot have, and makes runs ten times slower.
 cargo +nightly fuzz build --sanitizer none
 targets=("$@")
 (($#)) || mapfile -t targets < <(cargo +nightly fuzz list)

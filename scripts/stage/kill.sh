@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# kill -9 at a hundred random moments of `bundle`, of `unbundle`, and of `bundle` and `image` of a root tree; in half of the runs there is an older file to be replaced.
-# Afterwards nothing may stand under its final name that is not whole: a manifest verifies, a part has its length, an image is the image.
-# usage: scripts/stage/kill.sh [SEED]; the seed of a run is printed, and in every message.
+# kill -9 at a hundred random moments of `bundle`, of `unbundle`, and of `bundle` and `image` of a root tree. In half of the runs
+# there is an older file to be replaced.
+# Afterwards every file with a final name must be whole: a manifest verifies, a part has its length, an image is the image.
+# usage: scripts/stage/kill.sh [SEED]; the seed is printed, and is in every message.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
 need_static
 need mke2fs=e2fsprogs openssl
 new_work
-export LC_ALL=C # a point in EPOCHREALTIME
+export LC_ALL=C # so that EPOCHREALTIME has a point
 
 seed=${1:-$(date +%s)}
 RANDOM=$((seed % 32768))
@@ -23,20 +24,20 @@ cp -r /usr/include/linux "$work/tree"
 openssl rand -out "$work/tree/random" 24M 2>/dev/null || head -c 24M /dev/urandom >"$work/tree/random"
 make_image "$image" 64M "$work/tree"
 
-# With $exec they become baler rather than start it, so that its number is the one to kill.
+# With $exec the shell becomes baler instead of starting it, so that the process id is baler's.
 exec=
 bundle() { $exec "$STATIC" bundle "$image" "$1" --quiet --name k --arch x86_64 --account 123456789012 --region us-east-1 "${key[@]}" "${@:2}" >/dev/null; }
 unbundle() { $exec "$STATIC" unbundle "$work/whole/k.manifest.xml" "$1" --quiet "${key[@]}" "${@:2}" >/dev/null; }
 
-# took COMMAND...: lets it run to its end, and leaves the microseconds that it took in $took.
+# took COMMAND...: runs it to its end, and sets $took to the microseconds that it took.
 took() {
     local begun=${EPOCHREALTIME/./}
     "$@"
     took=$((${EPOCHREALTIME/./} - begun))
 }
 
-# killed COMMAND...: kills it with -9 at a random moment of $took; every other pair of runs in the last fifth of it,
-# where files get their final names. True if it was still running.
+# killed COMMAND...: kills it with -9 at a random moment of $took; in every other pair of runs in the last fifth of it,
+# where files get their final names. Succeeds if it was still running.
 killed() {
     local moment=$((took * RANDOM / 32768))
     ((i % 4 < 2)) || moment=$((took * 4 / 5 + moment / 5))
@@ -55,7 +56,7 @@ mkdir "$work/whole" "$dir"
 bundle "$work/whole"
 for ((i = 0; count < kills; i++)); do
     ((i < 3 * kills)) || die "most runs end before they can be killed"
-    # Now and then an undisturbed run: the machine's speed changes, and what a killed run has left must not be in the way.
+    # Sometimes a run that is not killed: the machine's speed changes, and the files of a killed run must not be in the way.
     ((i % 7)) || took bundle "$dir" --force
     rm -rf "$dir"
     mkdir "$dir"
@@ -71,7 +72,7 @@ for ((i = 0; count < kills; i++)); do
     fi
     for part in "$work"/whole/k.part.*; do
         mine=$dir/${part##*/}
-        # The time in the archive changes, and with it the compressed length, a little.
+        # The time in the archive changes, and with it, a little, the compressed length.
         [[ ! -e $mine ]] || (($(stat -c %s "$part") - $(stat -c %s "$mine") < 128)) || die "$when: ${mine##*/} is under its final name and not whole"
     done
 done
@@ -98,7 +99,7 @@ for ((i = 0; count < kills; i++)); do
 done
 ok "unbundle: killed $count times; a new image stood in $whole of $i runs, and was whole"
 
-# The same of a root tree: what is left is a temporary file beside the new one, nothing in the tree, and nothing is mounted.
+# The same of a root tree: only a temporary file beside the new one is left, nothing in the tree, and nothing is mounted.
 tree_bundle() { $exec "$STATIC" bundle "$work/tree" "$1" --quiet --name k --arch x86_64 --account 123456789012 --region us-east-1 --size 64 "${key[@]}" "${@:2}" >/dev/null; }
 tree_image() { $exec "$STATIC" image "$work/tree" "$1/disk.img" --quiet --size 64 --partition mbr --bootloader none >/dev/null; }
 before=$(find "$work/tree" | sort; cat /proc/mounts)
@@ -126,4 +127,4 @@ for verb in tree_bundle tree_image; do
     done
     ok "$verb: killed $count times; what stood under its final name in $whole of $i runs was whole"
 done
-[[ $before == "$(find "$work/tree" | sort; cat /proc/mounts)" ]] || die "the tree or what is mounted is not what it was"
+[[ $before == "$(find "$work/tree" | sort; cat /proc/mounts)" ]] || die "the tree or the mounts have changed"

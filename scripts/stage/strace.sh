@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What `bundle` and `unbundle` start: nothing. One execve, that of baler itself, no child process, no mount, no loop device, and no key
-# in an argument or on the screen.
+# Checks that `bundle`, `unbundle` and `image` start nothing: one execve, that of baler itself, no child process, no mount,
+# no loop device; and no key in an argument or a message.
 set -euo pipefail
 . "$(dirname "$0")/../lib.sh"
 
@@ -17,12 +17,12 @@ make_image "$work/disk.img" 64M /usr/include/linux
 gzip -k "$work/disk.img"
 "$STATIC" keys new --key "$work/key.pem" --cert "$work/cert.pem"
 
-# traced NAME ARGUMENT...: runs baler; every call that starts a program or a process goes to NAME.trace, all that it says to NAME.said.
+# traced NAME ARGUMENT...: runs baler; writes its calls that start a program or a process to NAME.trace, its messages to NAME.said.
 traced() {
     strace -f -qq -s 65536 -e trace=execve,execveat,fork,vfork,clone,clone3,mount,umount2,fsopen,fsmount,move_mount,open_tree,unshare -o "$work/$1.trace" \
         "$STATIC" "${@:2}" >"$work/$1.said" 2>&1 || die "$1: $(cat "$work/$1.said")"
 }
-# A gzipped image, so that the decompressor is seen to be our own as well.
+# A gzipped image: the decompressor must be our own too.
 traced bundle bundle "$work/disk.img.gz" "$work" --name traced --arch x86_64 --account 123456789012 \
     --key "$work/key.pem" --cert "$work/cert.pem" --region us-east-1
 traced unbundle unbundle "$work/traced.manifest.xml" "$work/back.img" --key "$work/key.pem" --cert "$work/cert.pem"
@@ -49,7 +49,7 @@ grep -v -- ----- "$work/key.pem" >>"$work/secrets"
 for run in bundle unbundle tree image; do
     trace=$work/$run.trace
     [[ $(grep -cE 'execve(at)?\(' "$trace") == 1 ]] || die "$run: more than one program was started: $(grep -E 'execve(at)?\(' "$trace")"
-    # A thread is a clone with CLONE_THREAD; anything else is a process. The line where an interrupted call resumes repeats no flags.
+    # A clone with CLONE_THREAD is a thread; any other is a process. The line of a resumed call has no flags.
     children=$(grep -E '(fork|clone3?)\(' "$trace" | grep -v CLONE_THREAD || true)
     [[ -z $children ]] || die "$run: a child process: $children"
     mounts=$(grep -E '(mount|umount2|fsopen|fsmount|open_tree|unshare)\(' "$trace" || true)

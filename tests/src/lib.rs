@@ -20,6 +20,7 @@ pub mod compare;
 pub mod fixture;
 mod fixture_root;
 pub mod image;
+pub mod imports;
 mod machine;
 mod run;
 mod state;

@@ -66,7 +66,7 @@ fn how_it_starts_is_told_by_the_layout_the_kernel_or_the_user() {
             .run([&["register", MANIFEST, "--name", "web"][..], options].concat())
             .exits(2)
             .prints_nothing()
-            .says("cannot be told from the manifest")
+            .says("the manifest does not say whether instances start")
             .says("--virtualization");
         assert_eq!(cloud.run(["images", "--json"]).exits(0).json(), json!([]));
     }
@@ -173,7 +173,7 @@ fn what_ec2_may_not_read_is_not_registered() {
         .says("aws-exec-read");
     // Who may not see the ACLs leaves it to EC2.
     cloud.aws.deny(&["s3:GetObjectAcl"]).expect("the list of what is denied");
-    cloud.run(options).exits(4).says("cannot be seen").says("InvalidManifest");
+    cloud.run(options).exits(4).says("cannot check whether EC2 may read").says("InvalidManifest");
     cloud.run(["copy", MANIFEST, "here"]).exits(0);
     cloud.run(["copy", "here/disk.manifest.xml", "s3://images/web"]).exits(0);
     cloud.run(options).exits(0);
@@ -290,7 +290,7 @@ fn snapshots_are_left_or_deleted_as_is_wanted() {
     cloud.run(["deregister", one, "--delete-snapshots"]).exits(2).says("--yes");
     let gone = cloud.run(["deregister", one, "--delete-snapshots", "--yes", "--json"]).exits(4);
     assert_eq!(gone.json()["snapshots_left"], json!([used]));
-    gone.says(&format!("the snapshot {used} is left: another AMI uses it"));
+    gone.says(&format!("the snapshot {used} is not deleted: another AMI uses it"));
     cloud
         .run(["deregister", two])
         .exits(0)

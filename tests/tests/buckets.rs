@@ -38,7 +38,7 @@ fn a_bucket_without_acls_is_recognised_before_anything_is_sent() {
         .run(["check", "s3://today/web"])
         .exits(4)
         .prints("wrong   its object ownership is BucketOwnerEnforced")
-        .says("hint: aws s3api put-bucket-ownership-controls --bucket today");
+        .says("or run `aws s3api put-bucket-ownership-controls --bucket today");
     assert_eq!(cloud.state().keys("today"), [""; 0]);
     // Who does not need EC2 to read it needs no ACLs.
     cloud.bundle("disk", "s3://today/own", &["--acl", "none"]).exits(0);
@@ -97,7 +97,7 @@ fn a_bucket_is_found_in_whatever_region_it_is() {
     let ami = made.lines().nth(1).expect("an AMI");
     cloud.run(["inspect", manifest]).exits(0).prints("disk.part.0");
     // The AMI is where the bundle is.
-    cloud.run(["images"]).exits(0).prints_nothing().says("there are none in us-east-1");
+    cloud.run(["images"]).exits(0).prints_nothing().says("no AMIs in us-east-1");
     cloud.run(["images", "--region", "ap-southeast-2"]).exits(0).prints(ami);
     cloud
         .bundle("disk", "s3://far-away/other", &["--region", "eu-west-1"])

@@ -28,7 +28,7 @@ fn the_first_use_makes_a_key_and_says_so() {
     let bundle =
         |name: &str| user.run(["bundle", "disk.img", "out", "--account", ACCOUNT, "--name", name]);
     let first = bundle("first").exits(0).prints("out/first.manifest.xml\n");
-    let first = first.says("warning: no key was given and there was none: a new one was made");
+    let first = first.says("warning: no key was given and none exists: a new key was made");
     first.says("hint: KEEP A COPY").says(&user.configuration().join("key.pem").to_string_lossy());
     assert_eq!(mode(&user.configuration()), 0o700);
     assert_eq!(mode(&user.configuration().join("key.pem")), 0o600);
@@ -230,7 +230,7 @@ fn the_region_decides_which_key_of_ec2_can_open_it() {
     check(&["--region", "cn-north-1"], "china", 512);
     for region in ["us-gov-east-1", "cn-northwest-1", "us-iso-east-1"] {
         let ran = run(&["--region", region]).exits(2).says(region).says("is not documented");
-        ran.says("hint: give EC2's certificate for that region with `--ec2-cert`").prints_nothing();
+        ran.says("hint: pass EC2's certificate for that region with --ec2-cert").prints_nothing();
     }
     // What the classic tools called two of them.
     check(&["--region", "US"], "commercial", 256);
@@ -365,7 +365,7 @@ fn where_a_bundle_cannot_go() {
         assert_eq!(user.list(""), ["disk.img"]);
         ran.says(&format!("creating the directory `{directory}`"))
     };
-    check("no/such/directory").says("hint: the directory above it has to exist");
+    check("no/such/directory").says("hint: the directory above it must exist");
     check("disk.img").says("File exists").says("hint: name a directory for the parts");
     check("disk.img/out").says("Not a directory").does_not_say("hint: the directory above");
     user.bundle("disk.img", "new", &["--dry-run"]).exits(0);

@@ -153,3 +153,31 @@ fn a_profile_that_is_typed_goes_before_keys_that_are_set() {
     baler_tests::capture(command.env("AWS_ACCESS_KEY_ID", "AKIANOBODY0000000000")).exits(0);
     cloud.run(["check", "s3://images", "--profile", "right"]).exits(4).says("there is no bucket");
 }
+
+#[test]
+fn an_endpoint_that_is_no_url_is_an_error_and_nothing_is_sent() {
+    let cloud = cloud();
+    let url = cloud.aws.url().replace("http://", "");
+    for (name, args) in [
+        ("AWS_ENDPOINT_URL", ["check", "s3://images"].as_slice()),
+        ("AWS_ENDPOINT_URL", &["images"]),
+        ("AWS_ENDPOINT_URL_S3", &["check", "s3://images"]),
+        ("AWS_ENDPOINT_URL_EC2", &["images"]),
+    ] {
+        let mut command = cloud.baler(args);
+        command.env(name, &url);
+        baler_tests::capture(&mut command)
+            .exits(2)
+            .says(&format!("`{url}`"))
+            .says("is no endpoint");
+    }
+    // So is one in the profile.
+    let directory = cloud.user.home().join(".aws");
+    fs::create_dir(&directory).expect("a directory");
+    let text = format!("[profile bad]\nendpoint_url = {url}\nregion = us-east-1\n");
+    fs::write(directory.join("config"), text).expect("a file");
+    let mut command = cloud.baler(["images", "--profile", "bad"]);
+    command.env_remove("AWS_ENDPOINT_URL");
+    baler_tests::capture(&mut command).exits(2).says(&format!("`{url}`"));
+    assert!(cloud.aws.requests().is_empty());
+}

@@ -232,7 +232,7 @@ fn in_another_partition_another_ec2_opens_it() {
     for bucket in ["gov", "china"] {
         let to = format!("s3://{bucket}/web");
         let refused = cloud.run(["copy", &from, &to]).exits(2).prints_nothing();
-        refused.says("the manifest has to be written anew, and signed").says("hint: pass --key");
+        refused.says("the manifest must be rewritten and signed").says("hint: pass --key");
         assert_eq!(cloud.state().keys(bucket), [""; 0]);
         let copied = cloud.run(["copy", &from, &to, "--key", &key()]).exits(0);
         copied.says("the copy is for EC2's ");
@@ -351,6 +351,6 @@ fn a_bucket_that_keeps_versions_is_told() {
     let manifest = format!("s3://images/web/{MANIFEST}");
     let removed = cloud.run(["remove", &manifest, "--yes", "--json"]).exits(0);
     assert_eq!(removed.json()["versioned"], true);
-    removed.says("goes on costing, until its versions are deleted too");
+    removed.says("cost storage until their versions are deleted too");
     assert_eq!(cloud.state().keys("images"), [""; 0]);
 }

@@ -315,7 +315,7 @@ fn an_image_has_its_format_already() {
     {
         let (name, _) = option.split_once('=').expect("an option");
         let ran = user.bundle("disk", "out", &[option]).exits(2).prints_nothing();
-        ran.says(&format!("{name} says how a root tree becomes an image"));
+        ran.says(&format!("{name} is for root trees"));
     }
 }
 
@@ -325,7 +325,7 @@ fn grub_as_it_was_released_is_remembered() {
     let warning = "warning: GRUB 0.97 as it was released reads inodes of 128 bytes alone";
     let legacy = "--fs-profile=grub-legacy";
     let ran = capture(&mut imaging(&user, "tree", &[legacy, "--inode-size=256"])).exits(0);
-    ran.says(warning).says("hint: leave --inode-size away");
+    ran.says(warning).says("hint: omit --inode-size");
     for options in [&[legacy][..], &[legacy, "--inode-size=128"], &["--inode-size=512"]] {
         capture(&mut imaging(&user, "tree", options)).exits(0).does_not_say(warning);
     }

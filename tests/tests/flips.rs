@@ -140,7 +140,7 @@ fn without_a_signature_the_parts_are_still_checked() {
         ("<size>600000<", "<size>600001<", "600000"),
     ] {
         fs::write(&manifest, xml.replacen(from, to, 1)).expect("the changed manifest");
-        run(&[]).exits(3).says("the signature of").says("hint: if you know where it comes from");
+        run(&[]).exits(3).says("the signature of").says("hint: if you trust its source");
         run(&["--ignore-signature"]).exits(3).says(message);
     }
     let unsigned = xml.replace(fixture::element(&xml, "signature").expect("one"), "UNSIGNED");

@@ -93,7 +93,7 @@ fn metadata_that_is_switched_off_stops_nothing() {
     let lines: Vec<_> = ran.stderr.lines().filter(|line| line.contains("metadata")).collect();
     assert_eq!(
         lines,
-        ["baler: this is no EC2 instance, or it has no metadata: nothing is inherited from there"]
+        ["baler: this is not an EC2 instance, or it has no metadata: nothing is inherited"]
     );
     let mut wrong = bundling(&cloud, &["disk", "out"]);
     wrong.env("AWS_EC2_METADATA_SERVICE_ENDPOINT", "https://user@example.com/x");

@@ -87,9 +87,9 @@ fn a_root_tree_becomes_an_ami_in_one_command_and_no_file() {
     capture(command.args(options).args(told))
         .exits(4)
         .prints_nothing()
-        .says("the bundle is at `s3://images/web/other.manifest.xml`, but no AMI")
+        .says("the bundle is at `s3://images/web/other.manifest.xml`, but there is no AMI of it")
         .says("UnauthorizedOperation")
-        .says("`baler register` makes one of it");
+        .says("`baler register s3://images/web/other.manifest.xml --name NAME` makes one");
 }
 
 #[test]

@@ -138,7 +138,7 @@ fn interrupted_by_the_user() {
         std::thread::sleep(std::time::Duration::from_micros(random.below(5000)));
         started.signal("INT");
         let ran = finish(started).exits(130).prints_nothing();
-        ran.says("error: interrupted; ").says("the same command goes on from there");
+        ran.says("error: interrupted; ").says("the same command continues from there");
         true
     });
 }

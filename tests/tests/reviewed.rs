@@ -72,7 +72,7 @@ fn nobody_is_written_over_himself() {
     fs::create_dir(user.path("in")).expect("a directory");
     fs::rename(user.path("disk.img"), user.path("in/x.part.0")).expect("the image");
     let ran = user.bundle("in/x.part.0", "in", &["--name", "x", "--force"]).exits(2);
-    ran.says("would be a file of the bundle that is written");
+    ran.says("is an input, and the bundle would overwrite it");
     assert_eq!(user.list("in"), ["x.part.0"]);
 }
 
@@ -83,7 +83,7 @@ fn what_the_manifest_cannot_say_is_refused_before_the_work() {
         (&["--name", " x"] as &[_], "the manifest could not be written"),
         (&["--product-codes", "a b"], "the manifest could not be written"),
         (&["-B", "ami=sda1,root=sda1,ami=sdb"], "the manifest could not be written"),
-        (&["--size", "16EiB", "--allow-large"], "no file is that long"),
+        (&["--size", "16EiB", "--allow-large"], "the size is too large"),
     ] {
         user.bundle("disk.img", "out", args).exits(2).says(why);
         assert!(!user.path("out").exists(), "{args:?}");

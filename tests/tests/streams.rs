@@ -71,7 +71,7 @@ fn a_pipe_needs_a_length_and_keeps_to_it() {
     let user = user();
     let disk = fs::read(user.path("disk")).expect("the image");
     let run = |input: &[u8], more: &[&str]| feed(&mut from_stdin(&user, more), input);
-    let ran = run(&disk, &[]).exits(2).says("has to be known beforehand").prints_nothing();
+    let ran = run(&disk, &[]).exits(2).says("on standard input must be given").prints_nothing();
     ran.says("hint: pass --size with the image's length");
     run(&disk, &["--size", "3145735K"]).exits(2).says("a size has a unit");
     assert_eq!(user.list(""), ["disk"]);
@@ -105,7 +105,7 @@ fn standard_input_may_be_a_file() {
     check_comes_back(&user);
     let output = run(&["--size", "3MiB"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("hint: leave --size away"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("hint: omit --size"));
     // Without a name there is none that it could get.
     let mut command = user.bundling("-", "out");
     let output = command.stdin(File::open(user.path("disk")).expect("the image")).output();

@@ -1,25 +1,43 @@
 //! The house keeps its own rules: what `ARCHITECTURE.md` and `CONTRIBUTING.md` say, as far as a test can see it.
 
+mod project;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use baler_tests::{User, VERBS, capture, command, skip};
+use baler_tests::{capture, command, skip};
+use project::{files, read, root};
 
-/// Which crates each one may use: a star, with `cli` in the middle.
-const ARROWS: [(&str, &[&str]); 12] = [
+/// Which crates each one may use; `ARCHITECTURE.md` draws the same.
+const ARROWS: [(&str, &[&str]); 14] = [
     ("crates/manifest", &[]),
     ("crates/image", &[]),
-    ("crates/bundle", &["baler-image", "baler-manifest"]),
     ("crates/tree", &[]),
-    ("crates/secrets", &[]),
+    ("crates/bundle", &["baler-image", "baler-manifest"]),
     ("crates/ext4", &["baler-image", "baler-tree"]),
+    ("crates/secrets", &[]),
     ("crates/volume", &["baler-ext4", "baler-image", "baler-secrets", "baler-tree"]),
-    ("crates/store", &[]),
-    ("crates/ec2", &[]),
+    ("crates/aws", &[]),
+    ("crates/store", &["baler-aws"]),
+    ("crates/ec2", &["baler-aws"]),
+    (
+        "crates/baler",
+        &[
+            "baler-aws",
+            "baler-bundle",
+            "baler-ec2",
+            "baler-image",
+            "baler-manifest",
+            "baler-store",
+            "baler-volume",
+        ],
+    ),
     (
         "crates/cli",
         &[
+            "baler",
+            "baler-aws",
             "baler-bundle",
             "baler-ec2",
             "baler-ext4",
@@ -34,8 +52,14 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("tests", &["baler-image", "baler-standin"]),
 ];
 
+/// The libraries: all that the faces stand on.
+fn libraries() -> impl Iterator<Item = &'static str> {
+    let others = ["crates/cli", "crates/standin", "tests"];
+    ARROWS.iter().map(|(member, _)| *member).filter(move |member| !others.contains(member))
+}
+
 /// Where the network is.
-const ASYNC: [&str; 2] = ["crates/store", "crates/ec2"];
+const ASYNC: [&str; 4] = ["crates/aws", "crates/store", "crates/ec2", "crates/baler"];
 
 /// What the libraries leave to `cli`: the network's runtime, the command line, bars, and errors without a type.
 const NOT_IN_LIBRARIES: [&str; 8] =
@@ -43,34 +67,6 @@ const NOT_IN_LIBRARIES: [&str; 8] =
 
 /// What is more than this many lines long is asked why.
 const MAX_LINES: usize = 500;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
-}
-
-fn read(path: impl AsRef<Path>) -> String {
-    let path = root().join(path);
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-/// The files below a directory whose names end so, relative to the workspace, in order.
-fn files(below: &str, suffix: &str) -> Vec<PathBuf> {
-    let (mut found, mut directories) = (Vec::new(), vec![PathBuf::from(below)]);
-    while let Some(directory) = directories.pop() {
-        let entries = fs::read_dir(root().join(&directory)).expect("a directory of the workspace");
-        for entry in entries {
-            let entry = entry.expect("an entry");
-            let path = directory.join(entry.file_name());
-            match entry.file_type().expect("its type").is_dir() {
-                true if entry.file_name() != "target" => directories.push(path),
-                false if path.to_string_lossy().ends_with(suffix) => found.push(path),
-                _ => {}
-            }
-        }
-    }
-    found.sort();
-    found
-}
 
 fn all_sources() -> impl Iterator<Item = PathBuf> {
     ["crates", "tests", "fuzz"].into_iter().flat_map(|directory| files(directory, ".rs"))
@@ -81,12 +77,43 @@ fn code(path: &Path) -> String {
     let text = read(path);
     let is_test =
         path.components().any(|part| part.as_os_str() == "tests") || path.ends_with("tests.rs");
-    let text = if is_test { "" } else { text.split("#[cfg(test)]").next().unwrap_or_default() };
-    lines_of_code(text).collect::<Vec<_>>().join("\n")
+    if is_test {
+        return String::new();
+    }
+    lines_of_code(&without_tests(&text)).collect::<Vec<_>>().join("\n")
+}
+
+/// Removes each item under `#[cfg(test)]`: to its semicolon, or to the brace in the attribute's own column.
+fn without_tests(text: &str) -> String {
+    let mut kept = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let attribute = line.trim_start();
+        if !(attribute.starts_with("#[cfg(test") || attribute.starts_with("#[cfg(all(test")) {
+            kept.push(line);
+            continue;
+        }
+        let end = format!("{}}}", &line[..line.len() - attribute.len()]);
+        let first = lines.find(|line| !line.trim_start().starts_with("#[")).expect("an item");
+        if !first.ends_with(';') {
+            lines.find(|line| *line == end).expect("the end of what is only for tests");
+        }
+    }
+    kept.join("\n")
 }
 
 fn lines_of_code(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().map(|line| line.split("//").next().unwrap_or_default())
+    text.lines().map(|line| {
+        let is_comment = line.trim_start().starts_with("//");
+        if is_comment { "" } else { line.split(" // ").next().unwrap_or_default() }
+    })
+}
+
+#[test]
+fn what_comes_after_tests_is_looked_at() {
+    let text = "a\n#[cfg(test)]\nmod tests;\nb\n    #[cfg(test)]\n    fn c() {\n        {\n        }\n    }\n    d // e\n\"s3://f\"";
+    let left = without_tests(text);
+    assert_eq!(lines_of_code(&left).collect::<Vec<_>>(), ["a", "b", "    d", "\"s3://f\""]);
 }
 
 /// The names in these sections of a `Cargo.toml`, and what each is set to.
@@ -132,29 +159,55 @@ fn the_arrows_between_crates_are_these() {
         assert_eq!(ours, arrows.iter().collect::<Vec<_>>(), "{member}");
         // In a test a library may use another one, but not what is built from it.
         let in_tests = names(&manifest, &["dev-dependencies"]);
-        assert!(!in_tests.contains("baler"), "{member}");
+        assert!(!in_tests.contains("baler-cli"), "{member}");
         let above = ARROWS.iter().any(|(_, arrows)| {
             let name = member.replace("crates/", "baler-");
             arrows.contains(&name.as_str())
-                && in_tests.iter().any(|used| is_ours(used) && *used > name)
+                // The stand-in is built from no other crate.
+                && in_tests.iter().any(|used| {
+                    is_ours(used) && used != "baler-standin" && *used > name
+                })
         });
         assert!(!above, "{member}: {in_tests:?}");
     }
 }
 
 #[test]
+fn the_map_has_these_arrows() {
+    let text = read("ARCHITECTURE.md");
+    let (_, map) = text.split_once("    crates/\n").expect("the map");
+    for (member, arrows) in ARROWS.iter().filter(|(member, _)| *member != "tests") {
+        let name = member.strip_prefix("crates/").expect("a crate");
+        let line = map.lines().find(|line| line.trim_start().starts_with(&format!("{name}/")));
+        let line = line.unwrap_or_else(|| panic!("ARCHITECTURE.md does not have {name}/"));
+        let drawn = line.rsplit_once("-> ").map_or("", |(_, drawn)| drawn);
+        if matches!(*member, "crates/baler" | "crates/cli") {
+            assert!(!drawn.is_empty(), "{line}");
+            continue;
+        }
+        let drawn: BTreeSet<_> = drawn.split(", ").filter(|name| !name.is_empty()).collect();
+        let arrows = arrows.iter().map(|name| name.trim_start_matches("baler-"));
+        assert_eq!(drawn, arrows.collect(), "{line}");
+    }
+}
+
+#[test]
 fn libraries_leave_the_command_line_to_the_command() {
-    for (member, _) in ARROWS
-        .iter()
-        .filter(|(member, _)| !matches!(*member, "crates/cli" | "crates/standin" | "tests"))
-    {
+    for member in libraries() {
         let manifest = read(format!("{member}/Cargo.toml"));
         let used = names(&manifest, &["dependencies", "dev-dependencies", "build-dependencies"]);
         for name in NOT_IN_LIBRARIES {
-            let may = name == "tokio" && ASYNC.contains(member);
+            let may = name == "tokio" && ASYNC.contains(&member);
             assert!(may || !used.contains(name), "{member} uses {name}");
         }
     }
+    // Only one crate makes a runtime, and a run of jobs has one.
+    let makes = |path: &PathBuf| code(path).contains("Builder::new_multi_thread");
+    let makers: Vec<_> = libraries()
+        .flat_map(|member| files(&format!("{member}/src"), ".rs"))
+        .filter(makes)
+        .collect();
+    assert_eq!(makers, [Path::new("crates/baler/src/network.rs")]);
 }
 
 /// Whether a word is in a text, and not as the end of a longer one.
@@ -190,34 +243,72 @@ fn the_manifest_opens_no_file_and_knows_no_time() {
     );
 }
 
+/// What prints.
+const SPEAKING: [&str; 7] =
+    ["println!", "eprintln!", "print!", "eprint!", "stdout()", "stderr()", "stdin()"];
+
 #[test]
 fn only_the_command_speaks() {
-    let words = ["println!", "eprintln!", "print!", "eprint!", "stdout()", "stderr()", "stdin()"];
-    for member in ["crates/manifest", "crates/image", "crates/bundle", "crates/store", "crates/ec2"]
-    {
-        check_without(member, &words);
-        check_without(member, &["env::", "process::", "var_os"]);
+    for member in libraries() {
+        check_without(member, &SPEAKING);
+        check_without(member, &["env::var", "env::vars", "env::args", "temp_dir", "var_os"]);
+        // `volume` starts programs, through one door.
+        if member != "crates/volume" {
+            check_without(member, &["env::", "process::exit", "process::Command"]);
+        }
     }
-    // And what it says goes through one place.
+    // And what it says goes through few places.
     let speaking: Vec<_> = files("crates/cli/src", ".rs")
         .into_iter()
-        .filter(|path| words.iter().any(|word| has_word(&code(path), word)))
+        .filter(|path| SPEAKING.iter().any(|word| has_word(&code(path), word)))
         .collect();
-    let places =
-        ["input.rs", "output.rs", "report.rs"].map(|name| Path::new("crates/cli/src").join(name));
-    assert_eq!(speaking, places);
+    let places = ["report/output.rs", "report.rs", "streams.rs"];
+    assert_eq!(speaking, places.map(|name| Path::new("crates/cli/src").join(name)));
+}
+
+#[test]
+fn the_environment_is_read_in_one_place() {
+    let reading: Vec<_> = files("crates/cli/src", ".rs")
+        .into_iter()
+        .filter(|path| has_word(&code(path), "env::"))
+        .collect();
+    // `main` looks at the name that it was called by.
+    let places = ["environment.rs", "main.rs"];
+    assert_eq!(reading, places.map(|name| Path::new("crates/cli/src").join(name)));
+    assert!(!code(Path::new("crates/cli/src/main.rs")).contains("env::var"));
+}
+
+/// Options of other programs, which a library starts, and the ends of bucket names that S3 reserves.
+const FOREIGN: [&str; 8] = [
+    "--fs-uuid",
+    "--make-rprivate",
+    "--no-floppy",
+    "--ol-s3",
+    "--recursive",
+    "--set",
+    "--table-s3",
+    "--x-s3",
+];
+
+#[test]
+fn no_library_names_an_option() {
+    for path in libraries().flat_map(|member| files(&format!("{member}/src"), ".rs")) {
+        let code = code(&path);
+        for (at, _) in code.match_indices("--") {
+            let is_begin = !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '-');
+            let word: String =
+                code[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+            let is_option =
+                word.len() > 3 && word[2..].starts_with(|c: char| c.is_ascii_lowercase());
+            let is_foreign = FOREIGN.contains(&word.as_str());
+            assert!(!is_begin || !is_option || is_foreign, "{}: {word}", path.display());
+        }
+    }
 }
 
 #[test]
 fn no_program_is_started() {
-    for member in [
-        "crates/manifest",
-        "crates/image",
-        "crates/bundle",
-        "crates/store",
-        "crates/ec2",
-        "crates/cli",
-    ] {
+    for member in libraries().chain(["crates/cli"]).filter(|member| *member != "crates/volume") {
         check_without(member, &["Command::new", "process::Command", "exec("]);
     }
 }
@@ -290,56 +381,6 @@ fn every_dependency_of_the_workspace_is_used() {
     }
 }
 
-/// The exit codes in a text: what begins a line or a row of a table, and what is said of it.
-fn exit_codes(text: &str) -> Vec<(String, String)> {
-    let cells = |line: &str| {
-        let line = line.trim().trim_matches('|').trim().replace('`', "");
-        let (code, meaning) = line.split_once([' ', '|'])?;
-        let meaning = meaning.trim_start_matches([' ', '|']).trim().to_owned();
-        code.parse::<u8>().ok().map(|_| (code.to_owned(), meaning))
-    };
-    text.lines().filter_map(cells).collect()
-}
-
-#[test]
-fn the_readme_has_the_exit_codes_of_the_help() {
-    let help = User::new().run(["--help"]).exits(0).text();
-    let (_, help) = help.split_once("Exit codes:").expect("the exit codes");
-    let readme = read("README.md");
-    let table: String = readme
-        .lines()
-        .filter(|line| line.starts_with('|'))
-        .map(|line| format!("{line}\n"))
-        .collect();
-    assert_eq!(exit_codes(&table), exit_codes(help));
-}
-
-/// The options that a text names.
-fn options(text: &str) -> BTreeSet<&str> {
-    let is_part = |c: char| c.is_ascii_lowercase() || c == '-';
-    let words = text.split(|c: char| !is_part(c)).filter_map(|word| word.strip_prefix("--"));
-    words.filter(|word| !word.is_empty() && !word.starts_with('-')).collect()
-}
-
-#[test]
-fn the_readme_knows_no_option_that_is_not_there() {
-    let user = User::new();
-    let help: String = VERBS.map(|verb| user.run([verb, "--help"]).exits(0).text()).concat();
-    let readme = read("README.md");
-    let rows: Vec<_> = readme.lines().filter(|line| line.starts_with('|')).collect();
-    let rows = rows.join("\n");
-    let unknown: Vec<_> = options(&rows).difference(&options(&help)).copied().collect();
-    assert_eq!(unknown, [""; 0], "README.md has options that `--help` has not");
-}
-
-#[test]
-fn the_changelog_knows_this_version() {
-    let version = env!("CARGO_PKG_VERSION");
-    let is_heading = |line: &str| line.starts_with("## ") && line.contains(version);
-    let changelog = read("CHANGELOG.md");
-    assert!(changelog.lines().any(is_heading), "CHANGELOG.md has no `## {version}`");
-}
-
 /// The files that belong to the project, as git knows them.
 fn tracked() -> Option<Vec<PathBuf>> {
     if !root().join(".git").exists() {
@@ -366,21 +407,6 @@ fn no_file_knows_the_machine_it_was_written_on() {
         let Ok(text) = std::str::from_utf8(&bytes) else { continue };
         for place in &places {
             assert!(!text.contains(place), "{}: {place}", path.display());
-        }
-    }
-}
-
-#[test]
-fn links_lead_to_files() {
-    for path in tracked().unwrap_or_default() {
-        if path.extension().is_none_or(|extension| extension != "md") {
-            continue;
-        }
-        let text = read(&path);
-        let targets = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
-        for target in targets.filter(|target| !target.is_empty() && !target.contains("://")) {
-            let target_path = path.parent().unwrap_or(Path::new("")).join(target);
-            assert!(root().join(&target_path).exists(), "{}: {target}", path.display());
         }
     }
 }

@@ -60,8 +60,8 @@ impl DirectorySink {
         DirectorySink { manifest: filename.to_owned(), ..self }
     }
 
-    /// Renames the parts to the classic tools' names, in which the index has the width of the greatest one. The names of
-    /// [`pack`](crate::pack) may be wider, because the count was not known.
+    /// Renames the parts to the classic tools' names, in which the index has the width of the greatest one. The names
+    /// of [`pack`](crate::pack) may be wider, because the count was not known.
     ///
     /// # Errors
     ///
@@ -82,13 +82,13 @@ impl DirectorySink {
 
     /// Moves the parts into place, then the manifest; returns the path of the manifest.
     ///
-    /// The manifest of a bundle that is overwritten is removed first, so that a manifest is never beside parts of another
-    /// bundle.
+    /// The manifest of a bundle that is overwritten is removed first, so that a manifest is never beside parts of
+    /// another bundle.
     ///
     /// # Errors
     ///
-    /// Those of syncing, removing and moving files. The files that were moved are removed again, unless an old bundle was
-    /// overwritten: then the new one is kept, and the error says where the rest of it is.
+    /// Those of syncing, removing and moving files. The files that were moved are removed again, unless an old bundle
+    /// was overwritten: then the new one is kept, and the error says where the rest of it is.
     pub fn commit(mut self, manifest: &str) -> io::Result<PathBuf> {
         if let Some(syncer) = self.syncer.take() {
             syncer.finish()?;
@@ -253,7 +253,8 @@ fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// A thread that syncs parts to the disk while the next ones are made, so that the commit does not wait for all of them.
+/// A thread that syncs parts to the disk while the next ones are made, so that the commit does not wait for all of
+/// them.
 #[derive(Debug)]
 struct Syncer {
     files: SyncSender<File>,

@@ -20,8 +20,8 @@
 //!
 //! # Trust
 //!
-//! The [`Contents`](baler_manifest::Contents) of the manifest are trusted: the caller has checked its signature. Nothing
-//! else is:
+//! The [`Contents`](baler_manifest::Contents) of the manifest are trusted: the caller has checked its signature.
+//! Nothing else is:
 //!
 //! - A part is held in memory until its digest is known to be right; no byte of a wrong part is passed on.
 //! - The image is committed only when the archive has the digest that was signed. Until then an
@@ -90,6 +90,7 @@ pub use event::Event;
 pub use memory::MemoryParts;
 pub use pack::{PackOptions, Packed, bundled_size_bound, estimate_bundled_size, pack};
 pub use parts::{MAX_PART_LEN, PART_LEN, PartSink, PartSource, SealedPart};
+pub use read::parts::fetch_part;
 pub use salvage::{Salvage, salvage};
 pub use stage::gzip::Level;
 pub use stage::tar::MAX_NAME_LEN;

@@ -8,8 +8,8 @@ use baler_manifest::Sha1Digest;
 /// ([format](baler_manifest::format#parts)).
 pub const PART_LEN: usize = 10 << 20;
 
-/// The greatest length of a part that is read, in bytes. Longer ones are refused, because a part is held in memory to be
-/// checked before it is used.
+/// The greatest length of a part that is read, in bytes. Longer ones are refused, because a part is held in memory to
+/// be checked before it is used.
 pub const MAX_PART_LEN: usize = 64 << 20;
 
 /// A finished part.
@@ -47,9 +47,9 @@ pub trait PartSource: Sync {
     ///
     /// # Errors
     ///
-    /// Of kind `NotFound` if there is no such part, of kind `FileTooLarge` if it is longer than [`MAX_PART_LEN`], and of
-    /// kind `InvalidInput` if the name is not a bare file name or not that of a file: these count as faults of the bundle
-    /// ([`Error::is_mismatch`](crate::Error::is_mismatch)). Any other kind is a failure to read.
+    /// Of kind `NotFound` if there is no such part, of kind `FileTooLarge` if it is longer than [`MAX_PART_LEN`], and
+    /// of kind `InvalidInput` if the name is not a bare file name or not that of a file: these count as faults of the
+    /// bundle ([`Error::is_mismatch`](crate::Error::is_mismatch)). Any other kind is a failure to read.
     fn get(&self, filename: &str) -> io::Result<Vec<u8>>;
 }
 

@@ -37,8 +37,8 @@ pub struct Salvage {
     pub image: Option<Result<(), Error>>,
     /// The bytes of the image that should be data and are zeros now: ascending, not touching.
     pub lost: Vec<Range<u64>>,
-    /// The bytes of the image that were written but may be wrong, because they, or the values that placed them, come from
-    /// a part that differs from the manifest: ascending, not touching, none of them lost.
+    /// The bytes of the image that were written but may be wrong, because they, or the values that placed them, come
+    /// from a part that differs from the manifest: ascending, not touching, none of them lost.
     pub suspect: Vec<Range<u64>>,
 }
 
@@ -51,9 +51,9 @@ impl Salvage {
 
 /// Writes to `sink` the rest of the image that a damaged bundle still holds, and commits it.
 ///
-/// `contents` is trusted: check the manifest's signature first. Bytes that the result does not report as lost or suspect
-/// are those that were bundled. There is one exception: the digest in [`image`](Salvage::image) is wrong and all parts
-/// are right. Then the bundle never held the image of its manifest.
+/// `contents` is trusted: check the manifest's signature first. Bytes that the result does not report as lost or
+/// suspect are those that were bundled. There is one exception: the digest in [`image`](Salvage::image) is wrong and
+/// all parts are right. Then the bundle never held the image of its manifest.
 ///
 /// In a bundle that Baler made, each MiB of the archive can be read without the others
 /// ([format](baler_manifest::format#the-gzip-stream)): a wrong byte costs one or two of them, a missing part those of
@@ -64,8 +64,9 @@ impl Salvage {
 ///
 /// # Errors
 ///
-/// [`Error::Nothing`] if no byte can be placed; [`Error::Archive`] if the image has another length; [`Error::Sink`]; the
-/// error of a part that was right at first and is wrong when it is read again. `sink` is then dropped without a commit.
+/// [`Error::Nothing`] if no byte can be placed; [`Error::Archive`] if the image has another length; [`Error::Sink`];
+/// the error of a part that was right at first and is wrong when it is read again. `sink` is then dropped without a
+/// commit.
 pub fn salvage(
     contents: &Contents,
     options: &UnpackOptions<'_>,

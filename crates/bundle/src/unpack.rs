@@ -118,7 +118,7 @@ fn check_parts(
         loop {
             let index = next.fetch_add(1, Relaxed);
             let Some(part) = contents.parts.get(index) else { return };
-            let result = parts::fetch(source, index, part);
+            let result = parts::fetch_part(source, index, part);
             // A poisoned lock means that another thread panicked; the scope passes the panic on.
             let Ok(mut found) = found.lock() else { return };
             match result {

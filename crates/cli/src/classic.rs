@@ -1,108 +1,66 @@
 //! The commands that Baler replaces, under their own names: what scripts type, read and branch on stays as it was.
 
+mod advice;
+#[cfg(feature = "aws")]
 mod api;
 mod bundle;
 mod bundle_image;
 mod bundle_vol;
 mod check;
+mod command;
+#[cfg(feature = "aws")]
+mod credentials;
+#[cfg(feature = "aws")]
 mod delete;
+#[cfg(feature = "aws")]
 mod download;
-pub(crate) mod fail;
-pub(crate) mod help;
+mod fail;
+mod help;
 mod kernels;
-mod migrate;
+mod local;
+#[cfg(feature = "aws")]
+mod migrate_bundle;
+mod migrate_manifest;
 mod options;
 mod prompt;
+#[cfg(feature = "aws")]
 mod s3;
 mod session;
+mod start;
 mod unbundle;
+#[cfg(feature = "aws")]
 mod upload;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 
-use options::{Options, Spec, flag};
-use session::Session;
-
-/// A command of the old tools.
-pub(crate) struct Command {
-    pub(crate) name: &'static str,
-    pub(crate) tools: Tools,
-    /// Other names that it had.
-    pub(crate) aliases: &'static [&'static str],
-    pub(crate) about: &'static str,
-    /// What is behind the name in the first line of its help.
-    pub(crate) usage: &'static str,
-    /// What `baler` itself has in its place.
-    pub(crate) new: &'static str,
-    pub(crate) options: &'static [&'static [Spec]],
-    /// What is different from the old tool.
-    pub(crate) notes: &'static str,
-    run: fn(&Session, Options) -> anyhow::Result<()>,
-}
-
-/// The two sets of tools, which have habits of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tools {
-    /// Those for bundles: `ec2-bundle-vol` and others.
-    Ami,
-    /// Those for EC2, as far as they are for images: `ec2-register` and others.
-    Api,
-}
-
-impl Tools {
-    /// What every command of them takes.
-    fn common(self) -> &'static [Spec] {
-        match self {
-            Tools::Ami => COMMON,
-            Tools::Api => api::COMMON,
-        }
-    }
-
-    /// The exit code where the AMI tools have this one: the API tools know only one for all that fails.
-    fn code(self, code: u8) -> u8 {
-        match self {
-            Tools::Ami => code,
-            Tools::Api => code.min(1),
-        }
-    }
-}
-
-/// What all of the AMI tools take.
-const COMMON: &[Spec] = &[
-    flag("help", "Print this help", "--help").short('h'),
-    flag("version", "Print the version", "--version"),
-    flag("manual", "Print the manual", "man"),
-    flag("batch", "Ask nothing", ""),
-    flag("debug", "Tell what is done, on standard error", "--debug"),
-];
+pub(crate) use command::Command;
+pub(crate) use help::as_clap;
 
 pub(crate) static COMMANDS: &[&Command] = &[
-    &session::VERSION,
+    &start::VERSION,
     &bundle_image::COMMAND,
     &bundle_vol::COMMAND,
+    #[cfg(feature = "aws")]
     &upload::COMMAND,
+    #[cfg(feature = "aws")]
     &download::COMMAND,
+    #[cfg(feature = "aws")]
     &delete::COMMAND,
     &unbundle::COMMAND,
-    &migrate::MANIFEST,
-    &migrate::BUNDLE,
-    &api::REGISTER,
-    &api::DEREGISTER,
-    &api::DESCRIBE,
-    &api::MODIFY,
+    &migrate_manifest::COMMAND,
+    #[cfg(feature = "aws")]
+    &migrate_bundle::COMMAND,
+    #[cfg(feature = "aws")]
+    &api::register::COMMAND,
+    #[cfg(feature = "aws")]
+    &api::deregister::COMMAND,
+    #[cfg(feature = "aws")]
+    &api::describe::COMMAND,
+    #[cfg(feature = "aws")]
+    &api::modify::COMMAND,
 ];
-
-impl Command {
-    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
-        std::iter::once(self.name).chain(self.aliases.iter().copied())
-    }
-
-    pub(crate) fn specs(&self) -> impl Iterator<Item = &'static Spec> {
-        self.options.iter().flat_map(|table| table.iter())
-    }
-}
 
 /// The command of that name.
 pub(crate) fn find(name: &OsStr) -> Option<&'static Command> {
@@ -115,7 +73,7 @@ pub(crate) fn help_for(args: impl IntoIterator<Item = OsString>) -> Option<Strin
     let mut args = args.into_iter().skip(1);
     let (help, name, end) = (args.next()?, args.next()?, args.next());
     match (help.to_str(), name.to_str(), end) {
-        (Some("help"), Some("classic"), None) => Some(help::table()),
+        (Some("help"), Some("classic"), None) => Some(table()),
         (Some("help"), Some(_), None) => find(&name).map(help::long),
         _ => None,
     }
@@ -136,5 +94,51 @@ pub(crate) fn typed(
 
 /// Runs a classic command to its end.
 pub(crate) fn run(command: &'static Command, args: Vec<OsString>) -> ExitCode {
-    ExitCode::from(session::run(command, args))
+    ExitCode::from(start::run(command, args))
+}
+
+/// `baler help classic`: each old command and option, and the new one.
+fn table() -> String {
+    let mut text = "\
+The commands of the Amazon EC2 AMI tools, and those of the EC2 API tools that concern images, work under their own
+names. `baler install-links DIR` makes links to baler with these names; `baler ec2-bundle-vol …` does the same as
+`ec2-bundle-vol …`. This table lists what replaces each command and option; `-` is nothing.
+"
+    .to_owned();
+    for command in COMMANDS {
+        text += "\n";
+        text += &help::table_of(command);
+    }
+    #[cfg(feature = "aws")]
+    {
+        text += "\nall of those for EC2\n";
+        text += &help::lines(help::common(command::Tools::Api).iter());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_can_be_helped() {
+        for command in COMMANDS {
+            as_clap(command, command.name).debug_assert();
+            let help = help::short(command);
+            assert!(help.contains(command.about), "{help}");
+            for spec in command.specs() {
+                assert!(help.contains(&format!("--{}", spec.long)), "{help}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_option_has_its_place_in_the_table() {
+        let table = table();
+        for command in COMMANDS {
+            assert!(table.contains(command.name) && table.contains(command.new));
+        }
+        assert!(table.lines().all(|line| line.chars().count() <= 120), "{table}");
+    }
 }

@@ -1,87 +1,31 @@
 //! What a person sees: messages and progress, on standard error; and what a program reads, on standard output.
 
+pub(crate) mod bundle;
+mod output;
 pub(crate) mod plan;
 pub(crate) mod tree;
 
-use std::io::{self, BufRead, IsTerminal, Write};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
-use std::sync::Arc;
+#[cfg(feature = "aws")]
+use std::io::BufRead;
+use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::interrupt::{self, Waiting};
-use crate::place::Place;
 use anyhow::Context;
-use bytesize::ByteSize;
+use baler::text::{plain, size};
+use baler::{Advice, Event, Left, Severity, Stop, Work};
+use baler_volume::Event as TreeEvent;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+pub(crate) use output::{json, path, place, result};
+pub(crate) use plan::Words;
+
 /// How often a line tells the progress where there is no terminal.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-
-/// A length as people read it: `1.5 GiB`.
-pub(crate) fn size(bytes: u64) -> String {
-    ByteSize::b(bytes).display().iec().to_string()
-}
-
-/// `1 part`, `3 parts`.
-pub(crate) fn count(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-/// Text from a manifest or a file name, without what would move the cursor, change colours, or show letters in another
-/// order than they have.
-pub(crate) fn plain(text: &str) -> String {
-    let is_hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-    let escape = |c: char| {
-        if c.is_control() || is_hidden(c) { c.escape_default().to_string() } else { c.to_string() }
-    };
-    text.chars().map(escape).collect()
-}
-
-/// An error and its causes, in one line.
-pub(crate) fn chain(error: &baler_bundle::Error) -> String {
-    let links = std::iter::successors(Some(error as &dyn std::error::Error), |link| link.source());
-    links.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-/// Prints results, on standard output and nowhere else.
-pub(crate) fn result(text: &str) -> anyhow::Result<()> {
-    bytes(text.as_bytes())
-}
-
-/// Prints a path, byte for byte: the next command in a script has to find the file.
-pub(crate) fn path(path: &Path) -> anyhow::Result<()> {
-    bytes(&[path.as_os_str().as_bytes(), b"\n"].concat())
-}
-
-/// Prints where something is.
-pub(crate) fn place(place: &Place) -> anyhow::Result<()> {
-    match place {
-        Place::Path(file) => path(file),
-        Place::S3(location) => result(&format!("{location}\n")),
-    }
-}
-
-/// Standard output, for results that are too long to be put together first.
-pub(crate) type Output = io::Stdout;
-
-pub(crate) fn output() -> Output {
-    io::stdout()
-}
-
-fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes).and_then(|()| stdout.flush()).context("writing to standard output")
-}
-
-/// Prints a result as JSON, on one line.
-pub(crate) fn json(value: &serde_json::Value) -> anyhow::Result<()> {
-    result(&format!("{value}\n"))
-}
 
 /// What came of a question.
 pub(crate) enum Answer {
@@ -92,14 +36,14 @@ pub(crate) enum Answer {
 }
 
 /// Asks on standard output, without a new line, and reads a line from standard input.
-pub(crate) fn ask(question: &str, patience: Duration) -> anyhow::Result<Answer> {
+pub(crate) fn ask(question: &str, patience: Duration, stop: &Stop) -> anyhow::Result<Answer> {
     result(question)?;
     // Not through a buffer, which would take what the next question is answered with.
     let stdin = io::stdin();
     let deadline = Instant::now() + patience;
     let mut line = Vec::new();
     loop {
-        interrupt::check().context("waiting for an answer")?;
+        stop.check().map_err(baler::Error::from).context("waiting for an answer")?;
         if Instant::now() >= deadline {
             return Ok(Answer::Timeout);
         }
@@ -133,17 +77,22 @@ pub(crate) fn is_seen() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Standard error.
-#[derive(Clone, Copy)]
+/// Standard error, for one face: how it names itself, how much it says, how it words advice.
+#[derive(Clone)]
 pub(crate) struct Console {
     /// Who speaks.
     name: &'static str,
     quiet: bool,
     debug: bool,
     retries: Retries,
+    words: Words,
+    /// Events that this face does not speak of.
+    is_silent: fn(&Event<'_>) -> bool,
+    shown: Arc<Mutex<Option<Progress>>>,
+    left: Arc<Mutex<Option<Left>>>,
 }
 
-/// How it is told that something is tried again.
+/// How it is reported that something is tried again.
 #[derive(Clone, Copy)]
 enum Retries {
     /// As everything else.
@@ -154,14 +103,99 @@ enum Retries {
 }
 
 impl Console {
-    pub(crate) fn new(quiet: bool, debug: bool) -> Console {
-        Console { name: "baler", quiet, debug, retries: Retries::Notes }
+    pub(crate) fn new(quiet: bool, debug: bool, words: Words) -> Console {
+        Console {
+            name: "baler",
+            quiet,
+            debug,
+            retries: Retries::Notes,
+            words,
+            is_silent: |_| false,
+            shown: Arc::default(),
+            left: Arc::default(),
+        }
     }
 
-    /// That of a classic command, which tells of what is tried again only if it is asked to.
-    pub(crate) fn classic(name: &'static str, quiet: bool, debug: bool, retries: bool) -> Console {
+    /// That of a classic command, which reports what is tried again only if it is asked to.
+    pub(crate) fn classic(self, name: &'static str, retries: bool) -> Console {
         let retries = if retries { Retries::Lines } else { Retries::Nothing };
-        Console { name, quiet, debug, retries }
+        let is_silent = |event: &Event<'_>| {
+            matches!(event, Event::Inherited { .. } | Event::Unmapped(_) | Event::ProductCodes)
+        };
+        Console { name, retries, is_silent, ..self }
+    }
+
+    /// Words an event of the library.
+    pub(crate) fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Began(work) => {
+                let progress = self.progress(work);
+                *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
+            }
+            Event::Advanced(more) => {
+                let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+                shown.iter().for_each(|progress| progress.add(*more));
+            }
+            Event::Ended => {
+                self.shown.lock().unwrap_or_else(PoisonError::into_inner).take();
+            }
+            Event::Leaves(left) => {
+                let mut known = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+                // The first word stands: it was the one that was true when the work began.
+                known.get_or_insert(*left);
+            }
+            // Those of S3; EC2's have no limit, and are notes for all.
+            Event::Retry { error, wait, most: Some(_), .. }
+                if !matches!(self.retries, Retries::Notes) =>
+            {
+                if let Retries::Lines = self.retries {
+                    say(&error.to_string());
+                    // Where standard output is closed, the work continues.
+                    let _ = result(&format!("Retrying in {:.0}s ...\n", wait.as_secs_f32()));
+                }
+            }
+            Event::Changed(files) => {
+                tree::troubles(files).iter().for_each(|line| self.warn(line));
+            }
+            Event::Tree(TreeEvent::Changes { kind, changes }) => {
+                let severity = event.severity();
+                tree::changes(kind, changes).iter().for_each(|line| self.say(severity, line));
+            }
+            Event::Tree(TreeEvent::Planned(summary)) => self.note(&plan::line(summary)),
+            event if (self.is_silent)(event) => {}
+            event => {
+                let severity = event.severity();
+                self.say(severity, &event.to_string());
+                if severity > Some(Severity::Note) || !self.quiet {
+                    event.advice().iter().for_each(|advice| self.advise(advice));
+                }
+            }
+        }
+    }
+
+    /// What to say of an interruption.
+    pub(crate) fn left(&self) -> Option<Left> {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What each advice is called for what was typed.
+    pub(crate) fn words(&self) -> &Words {
+        &self.words
+    }
+
+    fn say(&self, severity: Option<Severity>, text: &str) {
+        match severity {
+            Some(Severity::Warning) => self.warn(text),
+            Some(Severity::Note) => self.note(text),
+            Some(Severity::Debug) => self.debug(text),
+            None => {}
+        }
+    }
+
+    fn advise(&self, advice: &Advice) {
+        if let Some(words) = (self.words)(advice) {
+            self.hint(&words);
+        }
     }
 
     /// Something worth knowing.
@@ -181,52 +215,26 @@ impl Console {
     }
 
     pub(crate) fn hint(&self, hint: &str) {
-        self.line("hint: ", &crate::classic::fail::hint_for(self.name, hint));
-    }
-
-    /// Whether each step is told.
-    pub(crate) fn is_debug(&self) -> bool {
-        self.debug
+        self.line("hint: ", hint);
     }
 
     /// A step, for those who look for what is wrong.
-    pub(crate) fn debug(&self, message: &str) {
+    fn debug(&self, message: &str) {
         if self.debug {
             self.line("debug: ", message);
         }
     }
 
-    /// What went wrong and is tried again, `next` of `most` times, after a while.
-    pub(crate) fn retry(
-        &self,
-        error: &dyn std::fmt::Display,
-        wait: Duration,
-        next: u32,
-        most: u32,
-    ) {
-        let seconds = wait.as_secs_f32();
-        match self.retries {
-            Retries::Notes => {
-                self.note(&format!("{error}; trying again in {seconds:.1} s ({next} of {most})"));
-            }
-            Retries::Lines => {
-                say(&error.to_string());
-                // Where standard output is closed, the work goes on all the same.
-                let _ = result(&format!("Retrying in {seconds:.0}s ...\n"));
-            }
-            Retries::Nothing => {}
-        }
-    }
-
     /// Asks the person at the terminal, and takes anything but a yes for a no; `None` if there is nobody to ask.
-    pub(crate) fn confirm(&self, question: &str) -> anyhow::Result<Option<bool>> {
+    #[cfg(feature = "aws")]
+    pub(crate) fn confirm(&self, question: &str, stop: &Stop) -> anyhow::Result<Option<bool>> {
         let stdin = io::stdin();
         if !stdin.is_terminal() {
             return Ok(None);
         }
         self.line("", &format!("{question} [y/N]"));
         let mut answer = String::new();
-        let mut typed = io::BufReader::new(Waiting(stdin));
+        let mut typed = io::BufReader::new(stop.waiting(stdin));
         typed.read_line(&mut answer).context("reading the answer")?;
         Ok(Some(matches!(answer.trim(), "y" | "Y" | "yes")))
     }
@@ -236,18 +244,18 @@ impl Console {
         let _ = writeln!(io::stderr(), "{}: {kind}{}", self.name, plain(message));
     }
 
-    /// Begins to show how far `what` is, of `total` bytes.
-    pub(crate) fn progress(&self, what: String, total: u64) -> Progress {
+    /// Begins to show how far a piece of work is.
+    fn progress(&self, work: &Work<'_>) -> Progress {
+        let what = work.to_string();
+        let Some(total) = work.total else {
+            let template = "{msg}: {human_pos} entries";
+            return self
+                .show(&what, None, template, |what, done, _| format!("{what}: {done} entries"));
+        };
         let template = "{msg} {wide_bar} {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {eta} left";
         self.show(&what, Some(total), template, move |what, done, elapsed| {
             heartbeat(what, done, total, elapsed)
         })
-    }
-
-    /// Begins to show how many `things` were seen; nobody knows how many there are.
-    pub(crate) fn counter(&self, what: String, things: &'static str) -> Progress {
-        let template = format!("{{msg}}: {{human_pos}} {things}");
-        self.show(&what, None, &template, move |what, done, _| format!("{what}: {done} {things}"))
     }
 
     fn show(
@@ -264,7 +272,7 @@ impl Console {
         }
         if !io::stderr().is_terminal() {
             let (stop, stopped) = sync_channel::<()>(0);
-            let (seen, console) = (done.clone(), *self);
+            let (seen, console) = (done.clone(), self.clone());
             let thread = std::thread::spawn(move || {
                 let begun = Instant::now();
                 while stopped.recv_timeout(HEARTBEAT) == Err(RecvTimeoutError::Timeout) {
@@ -301,7 +309,7 @@ fn heartbeat(what: &str, done: u64, total: u64, elapsed: Duration) -> String {
 }
 
 /// The progress of one job; it disappears when dropped.
-pub(crate) struct Progress {
+struct Progress {
     done: Arc<AtomicU64>,
     shown: Shown,
 }
@@ -314,7 +322,7 @@ enum Shown {
 
 impl Progress {
     /// So many more are done.
-    pub(crate) fn add(&self, more: u64) {
+    fn add(&self, more: u64) {
         let done = self.done.fetch_add(more, Relaxed) + more;
         if let Shown::Bar(bar) = &self.shown {
             bar.set_position(done);
@@ -350,12 +358,5 @@ mod tests {
         ] {
             assert_eq!(heartbeat("x", done, total, Duration::from_secs(seconds)), line);
         }
-    }
-
-    #[test]
-    fn nothing_moves_the_cursor() {
-        assert_eq!(plain("a\x1b[2Jb\r\n"), "a\\u{1b}[2Jb\\r\\n");
-        assert_eq!(plain("a\u{202e}b\u{200b}"), "a\\u{202e}b\\u{200b}");
-        assert_eq!(plain("größe"), "größe");
     }
 }

@@ -1,25 +1,27 @@
-//! An AMI goes.
+//! The end of an AMI.
 
+use aws_sdk_ec2::Client;
+
+use crate::client::Ec2;
 use crate::error::{Error, ErrorKind};
+use crate::event::Event;
 use crate::names::AmiId;
-use crate::query::Form;
-use crate::{Ec2, Event};
 
-/// What came of a deregistration.
+/// The outcome of a deregistration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deregistered {
-    /// The snapshots that were to go with it, and what became of each.
+    /// The snapshots that were to be deleted with it, and the outcome for each.
     pub snapshots: Vec<(String, SnapshotOutcome)>,
-    /// Whether the answer was lost: the AMI has gone, and what became of its snapshots is not known.
+    /// Whether the answer was lost: the AMI is gone, and the outcome for its snapshots is not known.
     pub answer_was_lost: bool,
 }
 
-/// What became of a snapshot.
+/// The outcome for a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SnapshotOutcome {
-    /// It has gone.
+    /// It is deleted.
     Deleted,
     /// Another image needs it.
     Skipped,
@@ -43,25 +45,30 @@ impl SnapshotOutcome {
 impl Ec2 {
     /// Deregisters an AMI. Its bundle in S3 stays, and so do instances.
     ///
-    /// With `snapshots`, the snapshots of an EBS-backed one go too; what became of each is in the answer, since that
-    /// fails one by one.
+    /// With `snapshots`, the snapshots of an EBS-backed one are deleted too; that can fail for each one by itself.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], unless an earlier attempt of this call may have done it; EC2's refusals, above all of a
+    /// protected image; those of the way to EC2.
     pub async fn deregister(
         &self,
         ami: &AmiId,
         snapshots: bool,
         on_event: &(dyn Fn(Event) + Sync),
     ) -> Result<Deregistered, Error> {
-        let form = Form::new("DeregisterImage")
-            .with("ImageId", ami)
-            .with_some("DeleteAssociatedSnapshots", snapshots.then_some(true));
+        let request = |client: Client| {
+            let request = client.deregister_image().image_id(ami.as_str());
+            request.set_delete_associated_snapshots(snapshots.then_some(true)).send()
+        };
         let mut unclear = false;
-        match self.call_noting(&form, on_event, &mut unclear).await {
+        match self.call_noting("DeregisterImage", on_event, &mut unclear, request).await {
             Ok(answer) => Ok(Deregistered {
                 snapshots: answer
-                    .items("deleteSnapshotResultSet")
-                    .filter_map(|item| {
-                        let outcome = SnapshotOutcome::from_code(item.text("returnCode")?);
-                        Some((item.string("snapshotId")?, outcome))
+                    .delete_snapshot_results()
+                    .iter()
+                    .filter_map(|result| {
+                        let outcome = SnapshotOutcome::from_code(result.return_code()?.as_str());
+                        Some((result.snapshot_id()?.to_owned(), outcome))
                     })
                     .collect(),
                 answer_was_lost: false,

@@ -1,45 +1,49 @@
-//! What goes wrong between us and EC2.
+//! Errors of requests to EC2.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
-use crate::names::{AmiId, NameError};
+use baler_aws::{Fault, is_throttling};
+
+use crate::names::AmiId;
 
 /// A request to EC2 that was not carried out, or whose outcome is not known.
 ///
-/// Its facts are read through [`Deref`]: `error.code`, `error.kind`. No secret is in it: what EC2 quotes of them in its
-/// messages is taken out.
+/// Its details are read through [`Deref`]: `error.code`, `error.kind`. No secret is in it: those that EC2 quotes in its
+/// messages are taken out.
 #[derive(Debug)]
-pub struct Error(Box<Facts>);
+pub struct Error(Box<ErrorDetails>);
 
-/// What is known of an [`Error`].
+/// The details of an [`Error`].
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Facts {
+pub struct ErrorDetails {
     /// The request, by EC2's name for it: `RegisterImage`.
     pub action: &'static str,
-    /// EC2's code for what is wrong, such as `InvalidAMIID.NotFound`, if EC2 gave one.
+    /// EC2's code for the error, such as `InvalidAMIID.NotFound`, if EC2 gave one.
     pub code: Option<String>,
-    /// What EC2 said, or what we say where it said nothing. It is never empty.
+    /// EC2's message, or ours where it gave none. It is never empty.
     pub message: String,
     /// The status of the HTTP answer, if there was one.
     pub status: Option<u16>,
     /// The number of the request, which AWS's support asks for.
     pub request_id: Option<String>,
-    /// What sort of thing is wrong.
+    /// The kind of the error.
     pub kind: ErrorKind,
+    /// The pause that EC2 asks for before the next attempt, if it asks for one.
+    pub pause: Option<Duration>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// What sort of thing is wrong.
+/// The kind of an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The caller may not do this.
     Denied,
-    /// What the request is about does not exist, or not any more.
+    /// The subject of the request does not exist, or not any more.
     NotFound,
     /// The request is wrong, or contradicts what there is.
     Refused,
@@ -47,7 +51,7 @@ pub enum ErrorKind {
     Transient,
     /// The credentials are no longer valid.
     Expired,
-    /// The machine's clock is wrong by this much, and EC2 does not take the signature for that.
+    /// The machine's clock is wrong by this much, and EC2 refuses the signature for that.
     Skewed {
         /// The difference.
         by: Duration,
@@ -56,9 +60,9 @@ pub enum ErrorKind {
     },
     /// There was no answer: no connection, or not in time.
     Unreachable,
-    /// Nobody whom this machine trusts vouches for who answers.
+    /// The certificate of the other side is not trusted.
     Untrusted,
-    /// There are no credentials.
+    /// There are no credentials, or they cannot be obtained.
     Credentials,
     /// The answer is not EC2's, or is cut off.
     Unreadable,
@@ -66,7 +70,7 @@ pub enum ErrorKind {
     NameTaken {
         /// That image.
         ami: AmiId,
-        /// Where its manifest is, as EC2 tells it.
+        /// The location of its manifest, as EC2 tells it.
         location: Option<String>,
     },
     /// The image will never be available.
@@ -74,7 +78,7 @@ pub enum ErrorKind {
         /// The state it is in: `failed`, `invalid`, `error`, `deregistered`.
         state: String,
     },
-    /// The image is not available yet, and nobody wants to wait longer.
+    /// The image is not available yet, and the time to wait is over.
     Pending {
         /// The state it is in, or nothing while EC2 does not show it.
         state: Option<String>,
@@ -82,23 +86,24 @@ pub enum ErrorKind {
 }
 
 impl Deref for Error {
-    type Target = Facts;
+    type Target = ErrorDetails;
 
-    fn deref(&self) -> &Facts {
+    fn deref(&self) -> &ErrorDetails {
         &self.0
     }
 }
 
 impl Error {
-    /// An error that EC2 said nothing about.
+    /// An error without an answer of EC2's.
     pub(crate) fn new(action: &'static str, kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Facts {
+        Self(Box::new(ErrorDetails {
             action,
             code: None,
             message: message.into(),
             status: None,
             request_id: None,
             kind,
+            pause: None,
             source: None,
         }))
     }
@@ -121,7 +126,12 @@ impl Error {
         self
     }
 
-    /// With more of what is known behind the message.
+    pub(crate) fn with_pause(mut self, pause: Option<Duration>) -> Self {
+        self.0.pause = pause;
+        self
+    }
+
+    /// The same with more text behind the message.
     pub(crate) fn and(mut self, more: &str) -> Self {
         self.0.message.push_str("; ");
         self.0.message.push_str(more);
@@ -137,9 +147,9 @@ impl Error {
         matches!(self.kind, ErrorKind::Transient | ErrorKind::Unreachable | ErrorKind::Unreadable)
     }
 
-    /// Whether EC2 may have carried out the request all the same.
+    /// Whether EC2 may have carried out the request anyway.
     ///
-    /// What it turns away because there are too many requests has not been looked at.
+    /// A request that is refused because there are too many was not looked at.
     pub(crate) fn is_unclear(&self) -> bool {
         match self.kind {
             ErrorKind::Unreachable | ErrorKind::Unreadable => true,
@@ -169,81 +179,21 @@ impl StdError for Error {
     }
 }
 
-/// Whether this code turns a request away because there are too many.
-pub(crate) fn is_throttling(code: &str) -> bool {
-    matches!(
-        code,
-        "RequestLimitExceeded"
-            | "RequestThrottled"
-            | "RequestThrottledException"
-            | "EC2ThrottledException"
-            | "TooManyRequestsException"
-            | "BandwidthLimitExceeded"
-            | "SlowDown"
-    ) || code.starts_with("Throttl")
-}
-
-/// What sort of thing an answer says, by its code first and its status second.
+/// The kind of an answer that refuses: by its code first, and by its status second.
 pub(crate) fn kind(code: Option<&str>, status: u16) -> ErrorKind {
-    match code.unwrap_or_default() {
-        code if is_throttling(code) => ErrorKind::Transient,
-        "InternalError"
-        | "InternalFailure"
-        | "ServiceUnavailable"
-        | "Unavailable"
-        | "RequestTimeout"
-        | "RequestTimeoutException"
-        | "PriorRequestNotComplete" => ErrorKind::Transient,
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "TokenRefreshRequired" => {
-            ErrorKind::Expired
-        }
-        "UnauthorizedOperation"
-        | "AuthFailure"
-        | "OptInRequired"
-        | "Blocked"
-        | "PendingVerification"
-        | "InvalidClientTokenId"
-        | "InvalidAccessKeyId"
-        | "SignatureDoesNotMatch"
-        | "IncompleteSignature"
-        | "MissingAuthenticationToken"
-        | "UnrecognizedClientException"
-        | "OperationNotPermitted"
-        | "NotAuthorized" => ErrorKind::Denied,
-        code if code.starts_with("AccessDenied") => ErrorKind::Denied,
-        code if code.ends_with(".NotFound") || code == "InvalidAMIID.Unavailable" => {
-            ErrorKind::NotFound
-        }
-        "" => match status {
-            401 | 403 => ErrorKind::Denied,
-            429 | 500.. => ErrorKind::Transient,
+    let code = code.unwrap_or_default();
+    if code.ends_with(".NotFound") || code == "InvalidAMIID.Unavailable" {
+        return ErrorKind::NotFound;
+    }
+    match Fault::of_code(code) {
+        Some(Fault::Transient) => ErrorKind::Transient,
+        Some(Fault::Expired) => ErrorKind::Expired,
+        Some(Fault::Denied) => ErrorKind::Denied,
+        _ => match status {
+            401 | 403 if code.is_empty() => ErrorKind::Denied,
+            429 if code.is_empty() => ErrorKind::Transient,
+            500.. => ErrorKind::Transient,
             _ => ErrorKind::Refused,
         },
-        _ if status >= 500 => ErrorKind::Transient,
-        _ => ErrorKind::Refused,
     }
-}
-
-/// What is missing before EC2 can be asked anything.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SetupError {
-    /// No region is configured.
-    #[error("no region is set")]
-    NoRegion,
-    /// No endpoint is given, and the region's name does not tell it.
-    #[error("where EC2 answers cannot be told from the region")]
-    Region(#[from] NameError),
-    /// The configuration has no provider of credentials.
-    #[error("no provider of credentials is configured")]
-    NoCredentials,
-    /// The configuration has no HTTP client.
-    #[error("no HTTP client is configured")]
-    NoHttpClient,
-    /// The HTTP client could not be made ready.
-    #[error("the HTTP client cannot be used")]
-    HttpClient(#[source] Box<dyn StdError + Send + Sync>),
-    /// The endpoint is not a URL that EC2 could be asked at.
-    #[error("`{0}` is not an endpoint: it is `https://HOST` or `http://HOST:PORT`")]
-    Endpoint(String),
 }

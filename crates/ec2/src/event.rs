@@ -1,10 +1,10 @@
-//! What is worth telling while it happens.
+//! Events that are worth telling while they happen.
 
 use std::time::Duration;
 
 use crate::names::{AmiId, AmiName};
 
-/// Something that happened on the way.
+/// Something that happens on the way to an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -14,9 +14,9 @@ pub enum Event {
         action: &'static str,
         /// The number of the attempt that failed, from 1.
         attempt: u32,
-        /// How long it will be until the next one.
+        /// The pause before the next one.
         wait: Duration,
-        /// What was wrong.
+        /// The error, in one line.
         why: String,
     },
     /// The machine's clock is wrong; requests are signed with EC2's time from now on.

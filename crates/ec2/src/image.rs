@@ -1,18 +1,8 @@
 //! Images as EC2 describes them.
 
-use crate::error::{Error, ErrorKind};
-use crate::names::{AmiId, AmiName, ImageId};
-use crate::query::Form;
-use crate::xml::Element;
-use crate::{Ec2, Event};
+use aws_sdk_ec2::types;
 
-const ACTION: &str = "DescribeImages";
-
-/// The most that EC2 gives at once.
-const PAGE: u32 = 1000;
-
-/// More pages than any account has; a service that goes on for ever is stopped here.
-const MOST_PAGES: usize = 10_000;
+use crate::names::AmiId;
 
 /// An image. Texts are EC2's own, and `None` where it says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,17 +12,17 @@ pub struct Image {
     pub id: String,
     /// Its name.
     pub name: Option<String>,
-    /// What its owner says of it.
+    /// Its owner's description.
     pub description: Option<String>,
     /// Where its manifest is, `bucket/key`, if it is S3-backed; `account/name` otherwise.
     pub location: Option<String>,
     /// `available`, `pending`, `failed` and others.
     pub state: Option<String>,
-    /// Why it is in this state.
+    /// The reason for this state.
     pub state_reason: Option<String>,
     /// The account of its owner.
     pub owner: Option<String>,
-    /// What AWS calls that account, if it has a name for it: `amazon` and others.
+    /// AWS's name for that account, if it has one: `amazon` and others.
     pub owner_alias: Option<String>,
     /// `machine`, `kernel` or `ramdisk`.
     pub image_type: Option<String>,
@@ -58,7 +48,7 @@ pub struct Image {
     pub ena: bool,
     /// `simple` if it may be launched with the older enhanced networking.
     pub sriov: Option<String>,
-    /// `v2.0` if its instances ask for a token before they tell metadata.
+    /// `v2.0` if metadata requires a token on its instances.
     pub imds_support: Option<String>,
     /// `legacy-bios`, `uefi` or `uefi-preferred`.
     pub boot_mode: Option<String>,
@@ -66,13 +56,13 @@ pub struct Image {
     pub platform: Option<String>,
     /// `xen` and others.
     pub hypervisor: Option<String>,
-    /// What is billed: `Linux/UNIX` and others.
+    /// The platform that is billed: `Linux/UNIX` and others.
     pub platform_details: Option<String>,
     /// The image of which this is a copy.
     pub source_image: Option<String>,
     /// The region of that image.
     pub source_region: Option<String>,
-    /// What is behind its devices.
+    /// The volumes behind its devices.
     pub mappings: Vec<ImageMapping>,
     /// Its product codes.
     pub product_codes: Vec<String>,
@@ -80,17 +70,17 @@ pub struct Image {
     pub tags: Vec<(String, String)>,
 }
 
-/// A device of an image, and what is behind it.
+/// A device of an image, and the volume behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ImageMapping {
     /// The device.
     pub device: String,
-    /// What is behind it.
+    /// The volume behind it.
     pub volume: ImageVolume,
 }
 
-/// What is behind a device of an image.
+/// The volume behind a device of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ImageVolume {
@@ -104,7 +94,7 @@ pub enum ImageVolume {
         size: Option<u64>,
         /// `gp3` and others.
         volume_type: Option<String>,
-        /// How many operations a second it is made for.
+        /// The operations a second that it is made for.
         iops: Option<u64>,
         /// Whether it is encrypted.
         encrypted: bool,
@@ -139,165 +129,78 @@ impl Image {
         })
     }
 
-    fn from_item(item: &Element) -> Option<Self> {
-        let reason = item.child("stateReason");
+    /// The image of an answer, unless it has no identifier.
+    pub(crate) fn of_answer(image: types::Image) -> Option<Self> {
+        let reason = image.state_reason.as_ref();
+        let reason =
+            reason.and_then(|reason| text(reason.message()).or_else(|| text(reason.code())));
         Some(Self {
-            id: item.string("imageId")?,
-            name: item.string("name"),
-            description: item.string("description"),
-            location: item.string("imageLocation"),
-            state: item.string("imageState"),
-            state_reason: reason.and_then(|r| r.string("message").or_else(|| r.string("code"))),
-            owner: item.string("imageOwnerId"),
-            owner_alias: item.string("imageOwnerAlias"),
-            image_type: item.string("imageType"),
-            architecture: item.string("architecture"),
-            virtualization_type: item.string("virtualizationType"),
-            root_device_type: item.string("rootDeviceType"),
-            root_device_name: item.string("rootDeviceName"),
-            kernel: item.string("kernelId"),
-            ramdisk: item.string("ramdiskId"),
-            public: item.flag("isPublic"),
-            created: item.string("creationDate"),
-            deprecated: item.string("deprecationTime"),
-            ena: item.flag("enaSupport"),
-            sriov: item.string("sriovNetSupport"),
-            imds_support: item.string("imdsSupport"),
-            boot_mode: item.string("bootMode"),
-            platform: item.string("platform"),
-            hypervisor: item.string("hypervisor"),
-            platform_details: item.string("platformDetails"),
-            source_image: item.string("sourceImageId"),
-            source_region: item.string("sourceImageRegion"),
-            mappings: item
-                .items("blockDeviceMapping")
-                .filter_map(ImageMapping::from_item)
+            id: text(image.image_id())?,
+            name: text(image.name()),
+            description: text(image.description()),
+            location: text(image.image_location()),
+            state: text(image.state().map(|state| state.as_str())),
+            state_reason: reason,
+            owner: text(image.owner_id()),
+            owner_alias: text(image.image_owner_alias()),
+            image_type: text(image.image_type().map(|kind| kind.as_str())),
+            architecture: text(image.architecture().map(|name| name.as_str())),
+            virtualization_type: text(image.virtualization_type().map(|name| name.as_str())),
+            root_device_type: text(image.root_device_type().map(|name| name.as_str())),
+            root_device_name: text(image.root_device_name()),
+            kernel: text(image.kernel_id()),
+            ramdisk: text(image.ramdisk_id()),
+            public: image.public() == Some(true),
+            created: text(image.creation_date()),
+            deprecated: text(image.deprecation_time()),
+            ena: image.ena_support() == Some(true),
+            sriov: text(image.sriov_net_support()),
+            imds_support: text(image.imds_support().map(|version| version.as_str())),
+            boot_mode: text(image.boot_mode().map(|mode| mode.as_str())),
+            platform: text(image.platform().map(|name| name.as_str())),
+            hypervisor: text(image.hypervisor().map(|name| name.as_str())),
+            platform_details: text(image.platform_details()),
+            source_image: text(image.source_image_id()),
+            source_region: text(image.source_image_region()),
+            mappings: image
+                .block_device_mappings()
+                .iter()
+                .filter_map(ImageMapping::of_answer)
                 .collect(),
-            product_codes: item
-                .items("productCodes")
-                .filter_map(|code| code.string("productCode"))
+            product_codes: image
+                .product_codes()
+                .iter()
+                .filter_map(|code| text(code.product_code_id()))
                 .collect(),
-            tags: item
-                .items("tagSet")
-                .filter_map(|tag| {
-                    Some((tag.string("key")?, tag.string("value").unwrap_or_default()))
-                })
+            tags: image
+                .tags()
+                .iter()
+                .filter_map(|tag| Some((text(tag.key())?, text(tag.value()).unwrap_or_default())))
                 .collect(),
         })
     }
 }
 
+/// A text of EC2's, which says nothing if it is empty.
+fn text(text: Option<&str>) -> Option<String> {
+    text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
 impl ImageMapping {
-    fn from_item(item: &Element) -> Option<Self> {
-        let volume = match (item.child("ebs"), item.string("virtualName")) {
+    fn of_answer(mapping: &types::BlockDeviceMapping) -> Option<Self> {
+        let number = |number: Option<i32>| number.and_then(|number| number.try_into().ok());
+        let volume = match (mapping.ebs(), text(mapping.virtual_name())) {
             (Some(ebs), _) => ImageVolume::Ebs {
-                snapshot: ebs.string("snapshotId"),
-                size: ebs.text("volumeSize").and_then(|size| size.parse().ok()),
-                volume_type: ebs.string("volumeType"),
-                iops: ebs.text("iops").and_then(|iops| iops.parse().ok()),
-                encrypted: ebs.flag("encrypted"),
-                delete_on_termination: ebs.flag("deleteOnTermination"),
+                snapshot: text(ebs.snapshot_id()),
+                size: number(ebs.volume_size()),
+                volume_type: text(ebs.volume_type().map(|kind| kind.as_str())),
+                iops: number(ebs.iops()),
+                encrypted: ebs.encrypted() == Some(true),
+                delete_on_termination: ebs.delete_on_termination() == Some(true),
             },
             (None, Some(name)) => ImageVolume::Virtual(name),
             (None, None) => ImageVolume::NoDevice,
         };
-        Some(Self { device: item.string("deviceName")?, volume })
-    }
-}
-
-/// Which images are wanted: those that fit everything that is said here.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Query {
-    /// Whose: accounts, `self`, `amazon` and others of EC2's words. Without any: all that the caller may launch.
-    pub owners: Vec<String>,
-    /// Who may launch them: accounts, `self` for those that were shared with the caller by name, `all` for public ones.
-    pub executable_by: Vec<String>,
-    /// Only these. One that does not exist is an error.
-    pub ids: Vec<ImageId>,
-    /// Filters by EC2's names for them (`root-device-type`, `manifest-location`, `name`), each with the values of which
-    /// one must fit. `*` and `?` stand for any characters.
-    pub filters: Vec<(String, Vec<String>)>,
-    /// Also those that are disabled.
-    pub include_disabled: bool,
-    /// Also those of others that are deprecated.
-    pub include_deprecated: bool,
-}
-
-impl Query {
-    /// The caller's own images, disabled ones among them.
-    pub fn own() -> Self {
-        Self { owners: vec!["self".to_owned()], include_disabled: true, ..Self::default() }
-    }
-
-    /// One image.
-    pub fn id(ami: &AmiId) -> Self {
-        Self {
-            ids: vec![ami.clone().into()],
-            include_disabled: true,
-            include_deprecated: true,
-            ..Self::default()
-        }
-    }
-
-    /// With one more filter.
-    pub fn filter(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.filters.push((name.to_owned(), vec![value.into()]));
-        self
-    }
-
-    fn form(&self) -> Form {
-        let mut form = Form::new(ACTION)
-            .with_list("Owner", &self.owners)
-            .with_list("ExecutableBy", &self.executable_by)
-            .with_list("ImageId", &self.ids)
-            .with_some("IncludeDisabled", self.include_disabled.then_some(true))
-            .with_some("IncludeDeprecated", self.include_deprecated.then_some(true))
-            // EC2 refuses pages of a list of identifiers.
-            .with_some("MaxResults", self.ids.is_empty().then_some(PAGE));
-        for (n, (name, values)) in (1..).zip(&self.filters) {
-            form.push(format!("Filter.{n}.Name"), name);
-            form = form.with_list(&format!("Filter.{n}.Value"), values);
-        }
-        form
-    }
-}
-
-impl Ec2 {
-    /// The images that fit, in EC2's order. All pages are read.
-    pub async fn images(
-        &self,
-        query: &Query,
-        on_event: &(dyn Fn(Event) + Sync),
-    ) -> Result<Vec<Image>, Error> {
-        let first = query.form();
-        let mut images = Vec::new();
-        let mut next: Option<String> = None;
-        for _ in 0..MOST_PAGES {
-            let form = first.clone().with_some("NextToken", next.as_ref());
-            let answer = self.call(&form, on_event).await?;
-            for item in answer.items("imagesSet") {
-                images.push(Image::from_item(item).ok_or_else(|| {
-                    Error::new(ACTION, ErrorKind::Unreadable, "an image has no identifier")
-                })?);
-            }
-            let token = answer.string("nextToken");
-            if token.is_none() || token == next {
-                break;
-            }
-            next = token;
-        }
-        Ok(images)
-    }
-
-    /// The caller's image of this name, disabled or not. There is one at most.
-    pub async fn own_image(
-        &self,
-        name: &AmiName,
-        on_event: &(dyn Fn(Event) + Sync),
-    ) -> Result<Option<Image>, Error> {
-        // No character that an AMI's name may have stands for others in a filter.
-        let images = self.images(&Query::own().filter("name", name.as_str()), on_event).await?;
-        let fits = |image: &Image| image.name.as_deref() == Some(name.as_str());
-        Ok(images.into_iter().find(fits))
+        Some(Self { device: text(mapping.device_name())?, volume })
     }
 }

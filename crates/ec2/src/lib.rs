@@ -1,30 +1,29 @@
 //! EC2, as far as machine images go: register, look, wait, share, copy, deregister. And instance metadata.
 //!
-//! [`Ec2`] is a client of EC2's Query protocol over the parts of AWS's SDK: its configuration, credentials, signature
-//! and HTTP client. EC2's own SDK crate takes longer to compile than all of the rest. This crate takes a manifest's
-//! [`Location`], and has never heard of what is in one.
+//! [`Ec2`] is EC2 in one region, over AWS's SDK and an [`Aws`](baler_aws::Aws) of the caller's. This crate takes a
+//! manifest's [`Location`], and does not know what is in a manifest.
 //!
-//! - Names are checked when they are typed: [`AmiName`], [`RegionName`], [`Mapping`] and others are made by parsing,
-//!   and the error tells the rule.
-//! - Requests that fail for a reason that passes are repeated, with growing pauses, within a budget ([`Timing`]). Every
-//!   repetition is an [`Event`].
-//! - [`Ec2::register`] asks before it creates, and after a lost answer: RegisterImage has no client token, so a blind
-//!   repetition could only say that the name is taken.
-//! - [`Error::hint`] says what to look at, for each of EC2's codes.
-//! - [`Metadata`] reads instance metadata, version 2 first, and says nothing but `None` where there is none.
+//! - Texts are checked when they are typed: [`AmiName`], [`Mapping`] and others are made by parsing, and the error tells
+//!   the rule.
+//! - Requests that fail for a reason that may pass are repeated within a budget ([`Timing`]), with every repetition an
+//!   [`Event`]. The SDK's own retries are off.
+//! - [`Ec2::register`] looks the name up before it creates, and after a lost answer: RegisterImage has no client token,
+//!   so a blind repetition could only report that the name is taken.
+//! - [`Error::advice`] tells the next step, for each of EC2's codes.
+//! - [`Metadata`] reads instance metadata, version 2 first, and returns `None` where there is no service.
 //!
 //! Nothing here prints or reads the environment.
 //!
 //! # Example
 //!
 //! ```no_run
-//! # async fn example(config: &aws_types::SdkConfig) -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn example(aws: &baler_aws::Aws) -> Result<(), Box<dyn std::error::Error>> {
 //! use std::time::Duration;
 //!
-//! use baler_ec2::{Ec2, Registration, Virtualization};
+//! use baler_ec2::{Ec2, Location, Registration, Virtualization};
 //!
-//! let ec2 = Ec2::new(config, None)?;
-//! let location = "my-bucket/images/web.manifest.xml".parse()?;
+//! let ec2 = Ec2::new(aws, None)?;
+//! let location = Location::of_manifest("my-bucket/images/web.manifest.xml")?;
 //! let mut wanted = Registration::new("web 2026-01-31".parse()?, location, Virtualization::Hvm);
 //! wanted.ena = true;
 //! wanted.imds_v2 = true;
@@ -37,32 +36,54 @@
 //! # }
 //! ```
 
+#![warn(clippy::missing_errors_doc)]
+
+mod boot;
 mod names;
 
 mod error;
+
+mod advice;
+
 mod event;
-mod explain;
+mod timing;
+
+mod answer;
+mod path;
+mod understand;
+
+mod client;
+
+mod image;
 mod query;
-mod xml;
+
+mod tags;
+
+mod registration;
+
+mod register;
 
 mod copy;
 mod deregister;
-mod image;
-mod register;
 mod share;
 
 mod metadata;
 
+pub use baler_aws::{AccountId, Location, NameError, Patience, Region, SetupError};
+pub use boot::{BootMode, Virtualization};
+pub use client::Ec2;
 pub use copy::Copying;
 pub use deregister::{Deregistered, SnapshotOutcome};
-pub use error::{Error, ErrorKind, Facts, SetupError};
+pub use error::{Error, ErrorDetails, ErrorKind};
 pub use event::Event;
-pub use image::{Image, ImageMapping, ImageVolume, Query};
+pub use image::{Image, ImageMapping, ImageVolume};
 pub use metadata::{Identity, Metadata, MetadataError};
 pub use names::{
-    AccountId, AmiId, AmiName, DeviceName, EbsVolume, ImageId, KernelId, Location, Mapping,
-    NameError, OrganizationArn, OrganizationalUnitArn, RamdiskId, RegionName, SnapshotId, Volume,
+    AmiId, AmiName, DeviceName, EbsVolume, ImageId, KernelId, Mapping, OrganizationArn,
+    OrganizationalUnitArn, RamdiskId, SnapshotId, Volume,
 };
-pub use query::{Ec2, Timing};
-pub use register::{BootMode, Registered, Registration, Source, Virtualization};
+pub use query::Query;
+pub use register::Registered;
+pub use registration::{Registration, Source};
 pub use share::Permission;
+pub use timing::Timing;

@@ -1,17 +1,22 @@
-//! Who may launch an AMI.
+//! Launch permissions.
 
 use std::fmt;
 
-use crate::error::{Error, ErrorKind};
-use crate::names::{AccountId, AmiId, OrganizationArn, OrganizationalUnitArn};
-use crate::query::Form;
-use crate::xml::Element;
-use crate::{Ec2, Event};
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::types::{
+    ImageAttributeName, LaunchPermission, LaunchPermissionModifications, PermissionGroup,
+    ResetImageAttributeName,
+};
+use baler_aws::AccountId;
 
-const ATTRIBUTE: &str = "launchPermission";
+use crate::client::Ec2;
+use crate::error::{Error, ErrorKind};
+use crate::event::Event;
+use crate::names::{AmiId, OrganizationArn, OrganizationalUnitArn};
 
 /// Someone who may launch an AMI, besides its owner.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Permission {
     /// Everyone.
     Public,
@@ -35,34 +40,38 @@ impl fmt::Display for Permission {
 }
 
 impl Permission {
-    /// The name of its parameter.
-    fn parameter(&self) -> &'static str {
+    fn to_request(&self) -> LaunchPermission {
+        let permission = LaunchPermission::builder();
         match self {
-            Self::Public => "Group",
-            Self::Account(_) => "UserId",
-            Self::Organization(_) => "OrganizationArn",
-            Self::OrganizationalUnit(_) => "OrganizationalUnitArn",
+            Self::Public => permission.group(PermissionGroup::All),
+            Self::Account(account) => permission.user_id(account.as_str()),
+            Self::Organization(arn) => permission.organization_arn(arn.as_str()),
+            Self::OrganizationalUnit(arn) => permission.organizational_unit_arn(arn.as_str()),
         }
+        .build()
     }
 
-    fn from_item(item: &Element) -> Option<Self> {
-        if let Some(account) = item.text("userId") {
+    fn of_answer(permission: &LaunchPermission) -> Option<Self> {
+        if let Some(account) = permission.user_id() {
             return account.parse().ok().map(Self::Account);
         }
-        if let Some(arn) = item.text("organizationArn") {
+        if let Some(arn) = permission.organization_arn() {
             return arn.parse().ok().map(Self::Organization);
         }
-        if let Some(arn) = item.text("organizationalUnitArn") {
+        if let Some(arn) = permission.organizational_unit_arn() {
             return arn.parse().ok().map(Self::OrganizationalUnit);
         }
-        (item.text("group") == Some("all")).then_some(Self::Public)
+        (permission.group() == Some(&PermissionGroup::All)).then_some(Self::Public)
     }
 }
 
 impl Ec2 {
     /// Gives and takes launch permissions.
     ///
-    /// What is there already, or has gone already, is no error. Nothing is sent if there is nothing to change.
+    /// A permission that is there already, or is already gone, is no error. Nothing is sent if there is nothing to change.
+    ///
+    /// # Errors
+    /// EC2's refusals, above all of public access that the account blocks; those of the way to EC2.
     pub async fn share(
         &self,
         ami: &AmiId,
@@ -70,43 +79,59 @@ impl Ec2 {
         remove: &[Permission],
         on_event: &(dyn Fn(Event) + Sync),
     ) -> Result<(), Error> {
-        let mut form = Form::new("ModifyImageAttribute").with("ImageId", ami);
-        for (what, permissions) in [("Add", add), ("Remove", remove)] {
-            for (n, permission) in (1..).zip(permissions) {
-                let name = format!("LaunchPermission.{what}.{n}.{}", permission.parameter());
-                form.push(name, permission);
-            }
+        if add.is_empty() && remove.is_empty() {
+            return Ok(());
         }
-        if !add.is_empty() || !remove.is_empty() {
-            self.call(&form, on_event).await?;
-        }
-        Ok(())
+        let list = |permissions: &[Permission]| {
+            let list: Vec<_> = permissions.iter().map(Permission::to_request).collect();
+            (!list.is_empty()).then_some(list)
+        };
+        let request = |client: Client| {
+            let change = LaunchPermissionModifications::builder()
+                .set_add(list(add))
+                .set_remove(list(remove));
+            let request = client.modify_image_attribute().image_id(ami.as_str());
+            request.launch_permission(change.build()).send()
+        };
+        self.call("ModifyImageAttribute", on_event, request).await.map(drop)
     }
 
-    /// Who may launch an AMI, besides its owner. Only the owner may ask.
+    /// Those who may launch an AMI, besides its owner. Only the owner may ask.
+    ///
+    /// # Errors
+    /// EC2's refusals; a permission of no known kind; those of the way to EC2.
     pub async fn permissions(
         &self,
         ami: &AmiId,
         on_event: &(dyn Fn(Event) + Sync),
     ) -> Result<Vec<Permission>, Error> {
         const ACTION: &str = "DescribeImageAttribute";
-        let form = Form::new(ACTION).with("ImageId", ami).with("Attribute", ATTRIBUTE);
-        let answer = self.call(&form, on_event).await?;
+        let request = |client: Client| {
+            let request = client.describe_image_attribute().image_id(ami.as_str());
+            request.attribute(ImageAttributeName::LaunchPermission).send()
+        };
+        let answer = self.call(ACTION, on_event, request).await?;
         answer
-            .items(ATTRIBUTE)
-            .map(|item| {
-                Permission::from_item(item).ok_or_else(|| {
-                    let message = format!("a launch permission of {ami} is of no known sort");
+            .launch_permissions()
+            .iter()
+            .map(|permission| {
+                Permission::of_answer(permission).ok_or_else(|| {
+                    let message = format!("a launch permission of {ami} is of no known kind");
                     Error::new(ACTION, ErrorKind::Unreadable, message)
                 })
             })
             .collect()
     }
 
-    /// Takes all launch permissions: nobody but the owner may launch the AMI any more.
+    /// Takes all launch permissions: then only the owner may launch the AMI.
+    ///
+    /// # Errors
+    /// EC2's refusals; those of the way to EC2.
     pub async fn reset(&self, ami: &AmiId, on_event: &(dyn Fn(Event) + Sync)) -> Result<(), Error> {
-        let form =
-            Form::new("ResetImageAttribute").with("ImageId", ami).with("Attribute", ATTRIBUTE);
-        self.call(&form, on_event).await.map(drop)
+        let request = |client: Client| {
+            let request = client.reset_image_attribute().image_id(ami.as_str());
+            request.attribute(ResetImageAttributeName::LaunchPermission).send()
+        };
+        self.call("ResetImageAttribute", on_event, request).await.map(drop)
     }
 }

@@ -1,4 +1,4 @@
-//! Which block holds what.
+//! The contents of each block.
 
 use baler_tree::NodeId;
 
@@ -7,7 +7,7 @@ use crate::geometry::Geometry;
 
 /// Blocks that are contiguous and hold one thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Piece {
+pub(crate) struct Region {
     pub(crate) start: u32,
     pub(crate) len: u32,
     pub(crate) what: What,
@@ -51,11 +51,11 @@ pub(crate) enum What {
 }
 
 /// The blocks that the groups keep for themselves, in order.
-pub(crate) fn own_pieces(geometry: &Geometry) -> Vec<Piece> {
-    let mut pieces = Vec::new();
+pub(crate) fn own_regions(geometry: &Geometry) -> Vec<Region> {
+    let mut regions = Vec::new();
     let mut push = |start, len, what| {
         if len > 0 {
-            pieces.push(Piece { start, len, what });
+            regions.push(Region { start, len, what });
         }
     };
     for group in 0..geometry.groups {
@@ -70,8 +70,8 @@ pub(crate) fn own_pieces(geometry: &Geometry) -> Vec<Piece> {
         push(geometry.inode_bitmap(group), 1, What::InodeBitmap(group));
         push(geometry.inode_table(group), geometry.table_blocks, What::InodeTable(group));
     }
-    pieces.sort_unstable_by_key(|piece| piece.start);
-    pieces
+    regions.sort_unstable_by_key(|region| region.start);
+    regions
 }
 
 /// Gives out free blocks in ascending order.
@@ -86,13 +86,13 @@ pub(crate) struct Allocator {
 pub(crate) struct Full;
 
 impl Allocator {
-    pub(crate) fn new(geometry: &Geometry, own: &[Piece]) -> Allocator {
+    pub(crate) fn new(geometry: &Geometry, own: &[Region]) -> Allocator {
         let (mut free, mut next) = (Vec::new(), geometry.first_block);
-        for piece in own {
-            if piece.start > next {
-                free.push((next, piece.start));
+        for region in own {
+            if region.start > next {
+                free.push((next, region.start));
             }
-            next = piece.start + piece.len;
+            next = region.start + region.len;
         }
         if next < geometry.blocks {
             free.push((next, geometry.blocks));
@@ -128,12 +128,12 @@ impl Allocator {
     }
 }
 
-/// The piece that holds a block, or where the next one begins.
-pub(crate) fn find(pieces: &[Piece], block: u32) -> Result<Piece, u32> {
-    let next = pieces.partition_point(|piece| piece.start <= block);
-    match next.checked_sub(1).map(|before| pieces[before]) {
-        Some(piece) if block - piece.start < piece.len => Ok(piece),
-        _ => Err(pieces.get(next).map_or(u32::MAX, |piece| piece.start)),
+/// The region that holds a block, or where the next one begins.
+pub(crate) fn find(regions: &[Region], block: u32) -> Result<Region, u32> {
+    let next = regions.partition_point(|region| region.start <= block);
+    match next.checked_sub(1).map(|before| regions[before]) {
+        Some(region) if block - region.start < region.len => Ok(region),
+        _ => Err(regions.get(next).map_or(u32::MAX, |region| region.start)),
     }
 }
 

@@ -1,9 +1,9 @@
-//! What the groups count, which of their bitmaps are written, and where the file system is not zeros.
+//! Counts of the groups, their bitmaps, and the extents that are not zeros.
 
 use baler_image::{ALIGN, Extent, Runs, SMALLEST_HOLE};
 use baler_tree::Kind;
 
-use crate::allocate::{Piece, What};
+use crate::allocate::{Region, What};
 use crate::inode;
 use crate::options::Profile;
 use crate::plan::Plan;
@@ -51,25 +51,25 @@ impl Plan {
         last.saturating_sub(group * per_group).min(per_group)
     }
 
-    /// Whether a group that is not the last has nothing but what whoever makes its bitmap knows to be there.
+    /// Returns whether a group that is not the last has nothing but what whoever makes its bitmap knows to be there.
     fn holds_only_its_own(&self, group: u32) -> bool {
-        let (pieces, files) = self.in_group(group);
-        let is_own = |piece: &Piece| match piece.what {
+        let (regions, files) = self.in_group(group);
+        let is_own = |region: &Region| match region.what {
             What::Superblock(_) | What::Descriptors | What::Reserved { .. } => true,
             What::BlockBitmap(of) | What::InodeBitmap(of) | What::InodeTable(of) => of == group,
             _ => false,
         };
-        group + 1 < self.geometry.groups && files.is_empty() && pieces.iter().all(is_own)
+        group + 1 < self.geometry.groups && files.is_empty() && regions.iter().all(is_own)
     }
 
-    fn in_group(&self, group: u32) -> (&[Piece], &[crate::extents::Run]) {
+    fn in_group(&self, group: u32) -> (&[Region], &[crate::extents::Run]) {
         let start = self.geometry.group_start(group);
         let end = start + self.geometry.group_len(group);
-        let first = self.pieces.partition_point(|piece| piece.start + piece.len <= start);
-        let count = self.pieces[first..].partition_point(|piece| piece.start < end);
+        let first = self.regions.partition_point(|region| region.start + region.len <= start);
+        let count = self.regions[first..].partition_point(|region| region.start < end);
         let first_run = self.files.partition_point(|run| run.start + run.len <= start);
         let runs = self.files[first_run..].partition_point(|run| run.start < end);
-        (&self.pieces[first..first + count], &self.files[first_run..first_run + runs])
+        (&self.regions[first..first + count], &self.files[first_run..first_run + runs])
     }
 
     /// Which blocks of a group are used; what lies behind its end counts as that.
@@ -77,9 +77,9 @@ impl Plan {
         bitmap.fill(0);
         let start = self.geometry.group_start(group);
         let len = self.geometry.group_len(group);
-        let (pieces, files) = self.in_group(group);
-        let pieces = pieces.iter().map(|piece| (piece.start, piece.len));
-        for (first, count) in pieces.chain(files.iter().map(|run| (run.start, run.len))) {
+        let (regions, files) = self.in_group(group);
+        let regions = regions.iter().map(|region| (region.start, region.len));
+        for (first, count) in regions.chain(files.iter().map(|run| (run.start, run.len))) {
             let from = first.max(start) - start;
             set(bitmap, from, (first + count - start).min(len));
         }
@@ -93,16 +93,16 @@ impl Plan {
         set(bitmap, self.geometry.inodes_per_group, bitmap.len() as u32 * 8);
     }
 
-    /// How many blocks of a piece are not zeros; they are its first ones.
-    fn written(&self, piece: &Piece) -> u32 {
+    /// How many blocks of a region are not zeros; they are its first ones.
+    fn written(&self, region: &Region) -> u32 {
         let per_block = self.geometry.block_size / self.geometry.inode_size;
-        match piece.what {
+        match region.what {
             What::Reserved { group } if group > 0 || self.geometry.groups == 1 => 0,
             What::BlockBitmap(group) if self.groups[group as usize].has_no_block_bitmap => 0,
             What::InodeBitmap(group) if self.groups[group as usize].has_no_inode_bitmap => 0,
             What::InodeTable(group) => self.used_inodes(group).div_ceil(per_block),
             What::Journal { first } => u32::from(first == 0),
-            _ => piece.len,
+            _ => region.len,
         }
     }
 
@@ -118,11 +118,11 @@ impl Plan {
             }
         };
         let mut files = self.files.iter().peekable();
-        for piece in &self.pieces {
-            while let Some(run) = files.next_if(|run| run.start < piece.start) {
+        for region in &self.regions {
+            while let Some(run) = files.next_if(|run| run.start < region.start) {
                 push(run.start, run.len);
             }
-            push(piece.start, self.written(piece));
+            push(region.start, self.written(region));
         }
         files.for_each(|run| push(run.start, run.len));
         found.into_extents()

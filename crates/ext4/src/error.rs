@@ -23,7 +23,7 @@ pub enum Error {
     /// An option with a value that it cannot have.
     #[error("{what} cannot be {value}")]
     Option {
-        /// Which one.
+        /// The option.
         what: &'static str,
         /// Its value.
         value: String,
@@ -39,7 +39,7 @@ pub enum Error {
     Xattrs {
         /// From the root.
         path: Vec<u8>,
-        /// Which one, and why.
+        /// The attribute, and why.
         reason: String,
     },
     /// A file longer than its block numbers reach.
@@ -63,7 +63,7 @@ pub enum Error {
     TooManyLinks {
         /// From the root.
         path: Vec<u8>,
-        /// How many there are.
+        /// The number of names.
         links: u32,
     },
     /// Something else where `fsck` puts what it finds.

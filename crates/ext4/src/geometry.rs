@@ -1,4 +1,4 @@
-//! How a file system is divided into groups, and where each group keeps its own blocks.
+//! The division of a file system into groups, and the places of each group's own blocks.
 
 use crate::Error;
 use crate::options::{Options, Profile};
@@ -27,7 +27,17 @@ pub(crate) struct Geometry {
     pub(crate) flex: u32,
 }
 
-/// A last group with less than this beside its own blocks is left away.
+/// Groups that keep their bitmaps and tables together, and one of them.
+struct Kept {
+    /// Their first block.
+    start: u32,
+    /// The number of groups.
+    count: u32,
+    /// The group's place among them.
+    index: u32,
+}
+
+/// A last group with less than this beside its own blocks is omitted.
 const SMALLEST_LAST: u32 = 50;
 
 impl Geometry {
@@ -111,7 +121,7 @@ impl Geometry {
         self.blocks_per_group.min(self.blocks - self.group_start(group))
     }
 
-    /// Whether a group has a copy of the superblock and the descriptors.
+    /// Returns whether a group has a copy of the superblock and the descriptors.
     pub(crate) fn has_super(&self, group: u32) -> bool {
         let is_power = |base: u32| {
             let mut power = base;
@@ -125,36 +135,35 @@ impl Geometry {
 
     /// The blocks at the start of a group: superblock, descriptors and what is reserved for them.
     pub(crate) fn base_len(&self, group: u32) -> u32 {
-        match self.has_super(group) {
-            true => 1 + self.descriptor_blocks + self.reserved_descriptor_blocks,
-            false => 0,
+        if !self.has_super(group) {
+            return 0;
+        }
+        1 + self.descriptor_blocks + self.reserved_descriptor_blocks
+    }
+
+    /// The place of a group's bitmaps and table: several groups may keep theirs together, in the first of them.
+    fn kept(&self, group: u32) -> Kept {
+        let first = group - group % self.flex;
+        Kept {
+            start: self.group_start(first) + self.base_len(first),
+            count: self.flex.min(self.groups - first),
+            index: group - first,
         }
     }
 
-    /// The group that keeps this one's bitmaps and table, and how many it keeps.
-    fn keeper(&self, group: u32) -> (u32, u32) {
-        let first = group - group % self.flex;
-        (first, self.flex.min(self.groups - first))
-    }
-
-    fn kept_at(&self, group: u32) -> (u32, u32, u32) {
-        let (first, count) = self.keeper(group);
-        (self.group_start(first) + self.base_len(first), count, group - first)
-    }
-
     pub(crate) fn block_bitmap(&self, group: u32) -> u32 {
-        let (start, _, index) = self.kept_at(group);
-        start + index
+        let kept = self.kept(group);
+        kept.start + kept.index
     }
 
     pub(crate) fn inode_bitmap(&self, group: u32) -> u32 {
-        let (start, count, index) = self.kept_at(group);
-        start + count + index
+        let kept = self.kept(group);
+        kept.start + kept.count + kept.index
     }
 
     pub(crate) fn inode_table(&self, group: u32) -> u32 {
-        let (start, count, index) = self.kept_at(group);
-        start + 2 * count + index * self.table_blocks
+        let kept = self.kept(group);
+        kept.start + 2 * kept.count + kept.index * self.table_blocks
     }
 
     /// The blocks that all groups keep for themselves.

@@ -3,7 +3,7 @@
 //! Source: the kernel's `Documentation/filesystems/ext4/directory.rst` and `fs/ext4/ext4.h` for the versions; MD4 is
 //! RFC 1320, cut to half its steps, and TEA is Wheeler and Needham's.
 
-/// Which hash the indexes of directories use, as the superblock numbers them; names are read as signed bytes.
+/// Hash of the indexes of directories, as the superblock numbers them; names are read as signed bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HashVersion {
     /// The first one, weak.
@@ -48,7 +48,7 @@ pub(crate) fn hash(version: HashVersion, seed: [u8; 16], name: &[u8]) -> (u32, u
     (if major == 0xffff_fffe { 0xffff_fffc } else { major }, minor)
 }
 
-/// Calls `mix` with the name in pieces of `N` words; the last is filled up with the length of what is left.
+/// Calls `mix` with the name `N` words at a time; the last is filled up with the length of what is left.
 fn chunks<const N: usize>(name: &[u8], mut mix: impl FnMut([u32; N])) {
     let mut rest = name;
     loop {

@@ -17,7 +17,7 @@ pub(crate) const LOST_FOUND: u32 = 11;
 pub(crate) const EXTENTS: u32 = 0x8_0000;
 /// The directory has an index.
 pub(crate) const INDEX: u32 = 0x1000;
-/// What `chattr` can set on a directory and on a file: it leaves away what describes how the source stores its data.
+/// Flags that `chattr` can set on a directory and on a file, without those that describe how the source stores its data.
 const SETTABLE: u32 = 0x0003_c0fb & !0x4;
 const SETTABLE_ON_FILES: u32 = SETTABLE & !0x0003_0000;
 

@@ -2,9 +2,9 @@
 //!
 //! A [`Tree`] says what there is: directories, files, links, devices, with their owners, times, attributes and flags.
 //! [`Plan::new`] gives everything its place and keeps numbers only: which blocks a file has, which group holds what.
-//! A [`FileSystem`] is the plan with the [`Files`] whose bytes it needs, and an [`Image`](baler_image::Image): each
-//! block is made when it is read, in one pass from the first to the last. Nothing is mounted, nothing is written to
-//! a scratch file, and no privilege is needed but that of reading the files.
+//! A [`FileSystem`] is the plan with the [`Files`] whose bytes it needs, and an [`Image`]: each block is made when it is
+//! read, in one pass from the first to the last. Nothing is mounted, nothing is written to a scratch file, and no
+//! privilege is needed but that of reading the files.
 //!
 //! # What is in it
 //!
@@ -16,7 +16,12 @@
 //! The order is: what the groups keep for themselves, the journal, attributes, directories, then the files' data in
 //! the order of the tree. So reading the image reads the files one after the other.
 //!
-//! The same tree with the same length and [`Options`] gives the same bytes: nothing here reads a clock or draws a random number.
+//! The same tree with the same length and [`Options`] gives the same bytes: nothing here reads a clock or draws a random
+//! number.
+//!
+//! [`Tree`]: baler_tree::Tree
+//! [`Files`]: baler_tree::Files
+//! [`Image`]: baler_image::Image
 //!
 //! # Example
 //!
@@ -49,6 +54,8 @@
 //! assert!(image.extents().iter().map(|extent| extent.len).sum::<u64>() < 1 << 20);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+
+#![warn(clippy::missing_errors_doc)]
 
 mod options;
 

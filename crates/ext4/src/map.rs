@@ -1,4 +1,4 @@
-//! How an inode finds its blocks: by extents, or by the map of ext3.
+//! The map by which an inode finds its blocks: extents, or the map of ext3.
 
 use crate::blockmap::BlockMap;
 use crate::checksum::Checksum;
@@ -13,9 +13,10 @@ pub(crate) enum Map {
 
 impl Map {
     pub(crate) fn new(runs: &[Run], block_size: u32, has_extents: bool) -> Map {
-        match has_extents {
-            true => Map::Extents(Shape::new(runs.len(), block_size)),
-            false => Map::Blocks(BlockMap::new(runs, block_size)),
+        if has_extents {
+            Map::Extents(Shape::new(runs.len(), block_size))
+        } else {
+            Map::Blocks(BlockMap::new(runs, block_size))
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a file system is to be like.
+//! Properties of a file system.
 
 use baler_tree::Time;
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::hash::HashVersion;
 use crate::tuning::{MountOptions, Share};
 
-/// What a file system is to be like, whatever its length.
+/// Properties of a file system, but for its length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
@@ -16,9 +16,9 @@ pub struct Options {
     pub inode_size: u16,
     /// One inode for so many bytes; the tree gets what it needs in any case.
     pub bytes_per_inode: u32,
-    /// What only root may fill.
+    /// Share of the blocks that only root may fill.
     pub reserved: Share,
-    /// What old readers can read.
+    /// Readers that the file system is for.
     pub profile: Profile,
     /// Block numbers of 64 bits, which only file systems of 16 TiB need; not with [`Profile::GrubLegacy`].
     pub is_64bit: bool,
@@ -28,19 +28,19 @@ pub struct Options {
     pub label: Vec<u8>,
     /// The identifier by which the file system is mounted.
     pub uuid: Uuid,
-    /// What the hashes of names in large directories depend on.
+    /// Seed of the hashes of names in large directories.
     pub hash_seed: Uuid,
-    /// Which hash large directories use.
+    /// Hash that large directories use.
     pub hash_version: HashVersion,
     /// The superblock's `s_default_mount_opts`.
     pub default_mount_options: MountOptions,
-    /// What the kernel does about errors, the superblock's `s_errors`: 1 go on, 2 remount read-only, 3 panic.
+    /// Reaction of the kernel to errors, the superblock's `s_errors`: 1 continue, 2 remount read-only, 3 panic.
     pub on_error: u16,
     /// When the file system was made.
     pub created: Time,
 }
 
-/// Which readers a file system is for.
+/// Readers that a file system is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
     /// Linux since 3.6 and GRUB 2: checksums of all metadata, groups packed together.
@@ -62,7 +62,7 @@ impl Profile {
 }
 
 impl Options {
-    /// What `mke2fs` makes, without a label.
+    /// The defaults of `mke2fs`, without a label.
     pub fn new(profile: Profile, uuid: Uuid, hash_seed: Uuid, created: Time) -> Options {
         let acl = MountOptions::ACL.0 | MountOptions::USER_XATTR.0;
         Options {

@@ -4,7 +4,7 @@ use baler_image::Extent;
 use baler_tree::{FileData, Kind, Meta, NodeId, Tree, Xattr};
 
 use crate::Error;
-use crate::allocate::{Allocator, Full, Piece, What, own_pieces, runs_of};
+use crate::allocate::{Allocator, Full, Region, What, own_regions, runs_of};
 use crate::blockmap::most_blocks;
 use crate::checksum::Checksum;
 use crate::directory::{Format, Layout, Name};
@@ -25,14 +25,14 @@ pub(crate) const MAX_LINKS: u32 = 65000;
 
 /// A file system that is not written yet: where everything in it lies.
 ///
-/// It holds numbers only. Blocks are made when they are asked for, by [`FileSystem`](crate::FileSystem).
+/// A plan holds numbers only. Blocks are made when they are asked for, by [`FileSystem`](crate::FileSystem).
 #[derive(Debug)]
 pub struct Plan {
     pub(crate) tree: Tree,
     pub(crate) options: Options,
     pub(crate) geometry: Geometry,
     /// All blocks that are used but for those of files, in order.
-    pub(crate) pieces: Vec<Piece>,
+    pub(crate) regions: Vec<Region>,
     /// The blocks of files, in the order of the files, which is theirs too.
     pub(crate) files: Vec<Run>,
     /// The blocks of directories and long symbolic links, in the same way.
@@ -52,7 +52,7 @@ pub struct Plan {
     pub(crate) extents: Vec<Extent>,
 }
 
-/// How full a file system is, for people.
+/// Numbers of used and free blocks and inodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {
@@ -88,8 +88,9 @@ impl Plan {
         let geometry = Geometry::new(&options, len, inodes)?;
         let xattr_room = inode::xattr_room(usize::from(options.inode_size));
         let placed = place_xattrs(&tree, xattr_room, options.block_size as usize)?;
-        let own = own_pieces(&geometry);
-        let own_end = own.iter().map(|piece| u64::from(piece.start) + u64::from(piece.len)).max();
+        let own = own_regions(&geometry);
+        let own_end =
+            own.iter().map(|region| u64::from(region.start) + u64::from(region.len)).max();
         if own_end.is_some_and(|end| end > u64::from(geometry.blocks)) {
             let needed = Geometry::enough(&options, 0, inodes);
             return Err(Error::TooSmall { needed, len });
@@ -99,7 +100,7 @@ impl Plan {
             tree,
             options,
             geometry,
-            pieces: own,
+            regions: own,
             files: Vec::new(),
             others: Vec::new(),
             maps: Vec::new(),
@@ -118,7 +119,7 @@ impl Plan {
             let needed = Geometry::enough(&plan.options, content, inodes);
             return Err(Error::TooSmall { needed, len });
         }
-        plan.pieces.sort_unstable_by_key(|piece| piece.start);
+        plan.regions.sort_unstable_by_key(|region| region.start);
         plan.maps.sort_unstable_by_key(|run| (run.owner, run.logical));
         plan.counts.free_blocks = allocator.free_blocks();
         plan.count_groups();
@@ -163,7 +164,7 @@ impl Plan {
         false
     }
 
-    /// What it was planned with.
+    /// The options that it was planned with.
     pub fn options(&self) -> &Options {
         &self.options
     }
@@ -173,7 +174,7 @@ impl Plan {
         &self.tree
     }
 
-    /// How full it will be.
+    /// The numbers of used and free blocks and inodes.
     pub fn usage(&self) -> Usage {
         Usage {
             block_size: self.options.block_size,
@@ -187,7 +188,7 @@ impl Plan {
         }
     }
 
-    /// Where blocks are that are not zeros, as [`Image`](baler_image::Image) wants it.
+    /// The extents of blocks that are not zeros, as for [`Image::extents`](baler_image::Image::extents).
     pub fn extents(&self) -> &[Extent] {
         &self.extents
     }
@@ -269,16 +270,12 @@ impl Plan {
     /// Checks what can be checked before anything has a place, and counts the blocks that will be needed about.
     fn content_blocks(&self) -> Result<u64, Error> {
         let block_size = self.options.block_size;
-        let most = match self.options.has_extents {
-            true => u64::from(u32::MAX),
-            false => most_blocks(block_size),
-        };
+        let has_extents = self.options.has_extents;
+        let most = if has_extents { u64::from(u32::MAX) } else { most_blocks(block_size) };
         for node in self.tree.nodes() {
             // Without extents there is no way to say of a directory that its links are not counted either.
-            let links = match self.options.has_extents {
-                true => self.tree.links(node),
-                false => self.tree.links(node).max(self.directory_links(node)),
-            };
+            let uncounted = if has_extents { 0 } else { self.directory_links(node) };
+            let links = self.tree.links(node).max(uncounted);
             if links > MAX_LINKS {
                 return Err(Error::TooManyLinks { path: self.tree.path(node), links });
             }
@@ -304,14 +301,14 @@ impl Plan {
         if self.geometry.reserved_descriptor_blocks > 0 {
             allocator.take(0, 0, 1, |run| {
                 self.resize_map = run.start;
-                self.pieces.push(Piece { start: run.start, len: 1, what: What::ResizeMap });
+                self.regions.push(Region { start: run.start, len: 1, what: What::ResizeMap });
             })?;
         }
         let journal = self.geometry.journal_blocks();
         allocator.take(JOURNAL_OWNER, 0, journal, |run| self.journal.push(run))?;
         for run in &self.journal {
             let what = What::Journal { first: run.logical };
-            self.pieces.push(Piece { start: run.start, len: run.len, what });
+            self.regions.push(Region { start: run.start, len: run.len, what });
         }
         self.allocate_map(JOURNAL_OWNER, self.map(&self.journal).blocks(), allocator)?;
         self.allocate_xattrs(allocator)?;
@@ -333,7 +330,7 @@ impl Plan {
             allocator.take(node.number(), 0, blocks, |run| self.others.push(run))?;
             for run in &self.others[begun..] {
                 let what = What::Node { node, first: run.logical };
-                self.pieces.push(Piece { start: run.start, len: run.len, what });
+                self.regions.push(Region { start: run.start, len: run.len, what });
             }
             self.allocate_map(node.number(), self.map(&self.others[begun..]).blocks(), allocator)?;
         }
@@ -357,22 +354,22 @@ impl Plan {
         allocator.take(owner, 0, blocks as u32, |run| {
             self.maps.push(run);
             let what = What::Map { owner, first: run.logical };
-            self.pieces.push(Piece { start: run.start, len: run.len, what });
+            self.regions.push(Region { start: run.start, len: run.len, what });
         })
     }
 
     /// Blocks for the attributes that have no room in the inodes; inodes with the same ones share them.
     fn allocate_xattrs(&mut self, allocator: &mut Allocator) -> Result<(), Full> {
-        // For each set the piece that is being shared.
+        // For each set the region that is being shared.
         let mut open: Vec<Option<usize>> = vec![None; self.placed.len()];
         for node in self.tree.nodes() {
             let set = self.tree.xattr_set(node);
             if self.placed[set].in_block.is_empty() {
                 continue;
             }
-            let known = open[set].map(|index| &mut self.pieces[index]);
+            let known = open[set].map(|index| &mut self.regions[index]);
             let block = match known {
-                Some(Piece { start, what: What::Xattrs { shared, .. }, .. })
+                Some(Region { start, what: What::Xattrs { shared, .. }, .. })
                     if *shared < xattr::MAX_SHARED =>
                 {
                     *shared += 1;
@@ -381,9 +378,9 @@ impl Plan {
                 _ => {
                     let mut block = 0;
                     allocator.take(0, 0, 1, |run| block = run.start)?;
-                    open[set] = Some(self.pieces.len());
+                    open[set] = Some(self.regions.len());
                     let what = What::Xattrs { set: set as u32, shared: 1 };
-                    self.pieces.push(Piece { start: block, len: 1, what });
+                    self.regions.push(Region { start: block, len: 1, what });
                     block
                 }
             };

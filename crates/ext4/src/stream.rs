@@ -5,7 +5,7 @@ use std::io;
 use baler_image::{Extent, Image, check_inside};
 use baler_tree::{Files, Kind, NodeId};
 
-use crate::allocate::{Piece, What, find, find_run, runs_of};
+use crate::allocate::{Region, What, find, find_run, runs_of};
 use crate::directory::Layout;
 use crate::extents::Run;
 use crate::inode::{self, EXTENTS, INDEX, Inode, kind_bits, settable};
@@ -39,7 +39,7 @@ impl<F: Files> FileSystem<F> {
         &self.plan
     }
 
-    /// Reads some bytes at `offset`, at least one and at most what lies in one piece.
+    /// Reads some bytes at `offset`, at least one and at most what lies in one region.
     fn read_some(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         let block_size = u64::from(self.plan.options.block_size);
         let (block, within) = (offset / block_size, offset % block_size);
@@ -51,9 +51,9 @@ impl<F: Files> FileSystem<F> {
                 return Ok(buf.len());
             }
         };
-        let piece = find(&self.plan.pieces, block);
-        if let Ok(piece) = piece {
-            self.make(piece, block - piece.start)?;
+        let region = find(&self.plan.regions, block);
+        if let Ok(region) = region {
+            self.make(region, block - region.start)?;
             let len = wanted(1);
             buf[..len].copy_from_slice(&self.block[within as usize..][..len]);
             return Ok(len);
@@ -68,7 +68,7 @@ impl<F: Files> FileSystem<F> {
             }
             Err(next) => {
                 // Block 0 of a file system of small blocks is the boot sector's.
-                let next = next.min(piece.err().unwrap_or(u32::MAX)).max(block + 1);
+                let next = next.min(region.err().unwrap_or(u32::MAX)).max(block + 1);
                 let len = wanted(u64::from(next - block));
                 buf[..len].fill(0);
                 Ok(len)
@@ -92,12 +92,12 @@ impl<F: Files> FileSystem<F> {
         self.files.read_at(tree, node, inside, offset)
     }
 
-    /// Makes the block of a piece with this number in `self.block`.
-    fn make(&mut self, piece: Piece, number: u32) -> io::Result<()> {
+    /// Makes the block of a region with this number in `self.block`.
+    fn make(&mut self, region: Region, number: u32) -> io::Result<()> {
         let plan = &self.plan;
         let block = &mut self.block;
         block.fill(0);
-        match piece.what {
+        match region.what {
             What::Superblock(group) => {
                 let map = plan.journal_map();
                 let bytes = superblock::superblock(
@@ -113,7 +113,7 @@ impl<F: Files> FileSystem<F> {
                 block[at..at + superblock::LEN].copy_from_slice(&bytes);
             }
             What::Descriptors => plan.put_descriptors(block, number),
-            What::Reserved { group: 0 } => plan.put_reserved(block, piece.start + number),
+            What::Reserved { group: 0 } => plan.put_reserved(block, region.start + number),
             What::Reserved { .. } => {}
             What::BlockBitmap(group) if plan.groups[group as usize].has_no_block_bitmap => {}
             What::InodeBitmap(group) if plan.groups[group as usize].has_no_inode_bitmap => {}
@@ -123,7 +123,7 @@ impl<F: Files> FileSystem<F> {
             What::Map { owner, first } => plan.put_map(block, owner, first + number),
             What::Xattrs { set, shared } => {
                 let entries = &plan.placed[set as usize].in_block;
-                xattr::put_block(block, entries, shared, piece.start, plan.seed());
+                xattr::put_block(block, entries, shared, region.start, plan.seed());
             }
             What::Journal { first } => {
                 if first + number == 0 {
@@ -143,8 +143,8 @@ impl<F: Files> FileSystem<F> {
         let size = self.block.len();
         let from = number as usize * size;
         if let Kind::Symlink(target) = self.plan.tree.kind(node) {
-            let piece = &target[from..target.len().min(from + size)];
-            self.block[..piece.len()].copy_from_slice(piece);
+            let region = &target[from..target.len().min(from + size)];
+            self.block[..region.len()].copy_from_slice(region);
             return Ok(());
         }
         if self.directory.as_ref().is_none_or(|(known, _)| *known != node) {

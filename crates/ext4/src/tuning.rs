@@ -34,7 +34,7 @@ pub fn parse_block_size(text: &str) -> Result<u32, TuningError> {
     size.ok_or(TuningError::BlockSize)
 }
 
-/// Whether blocks can have so many bytes.
+/// Returns whether blocks can have so many bytes.
 pub fn is_block_size(size: u32) -> bool {
     [1024, 2048, 4096].contains(&size)
 }
@@ -49,7 +49,7 @@ pub fn parse_inode_size(text: &str) -> Result<u16, TuningError> {
     size.ok_or(TuningError::InodeSize)
 }
 
-/// Whether inodes can have so many bytes where blocks have `block_size`.
+/// Returns whether inodes can have so many bytes where blocks have `block_size`.
 pub fn is_inode_size(size: u16, block_size: u32) -> bool {
     size.is_power_of_two() && size >= 128 && u32::from(size) <= block_size
 }
@@ -71,7 +71,7 @@ pub struct Share {
 }
 
 impl Share {
-    /// What `mke2fs` reserves: 5 %.
+    /// The default of `mke2fs`: 5 %.
     pub const DEFAULT: Share = Share { part: 5, whole: 100 };
 
     /// So many blocks of so many, or the half if that is less.
@@ -80,7 +80,7 @@ impl Share {
         Share { part: part.min(whole / 2), whole }
     }
 
-    /// How many blocks of so many.
+    /// The number of blocks that are reserved of so many.
     pub fn of(self, blocks: u64) -> u64 {
         (u128::from(blocks) * u128::from(self.part) / u128::from(self.whole)) as u64
     }
@@ -124,7 +124,8 @@ const NAMES: [(&str, u32); 12] = [
 /// The bits in which the journal's mode is a number.
 const JOURNAL_MODE: u32 = 0x60;
 
-/// Mount options that a file system brings: the bits of [`Options::default_mount_options`](crate::Options::default_mount_options).
+/// Mount options that a file system brings: the bits of
+/// [`Options::default_mount_options`](crate::Options::default_mount_options).
 ///
 /// As text they are the names that `tune2fs -o` has for them, with commas between, or `none`.
 ///

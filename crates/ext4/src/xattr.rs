@@ -16,13 +16,13 @@ pub(crate) const MAX_SHARED: u32 = 1024;
 /// A set of attributes, divided between the inode and a block.
 #[derive(Clone, Debug)]
 pub(crate) struct Placed {
-    pub(crate) in_inode: Vec<Entry>,
-    pub(crate) in_block: Vec<Entry>,
+    pub(crate) in_inode: Vec<Attribute>,
+    pub(crate) in_block: Vec<Attribute>,
 }
 
 /// An attribute as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Entry {
+pub(crate) struct Attribute {
     // The order in which a block wants them.
     index: u8,
     name_len: usize,
@@ -30,10 +30,10 @@ pub(crate) struct Entry {
     value: Box<[u8]>,
 }
 
-impl Entry {
+impl Attribute {
     /// # Errors
     /// Why ext4 cannot hold it.
-    fn new(xattr: &Xattr) -> Result<Entry, String> {
+    fn new(xattr: &Xattr) -> Result<Attribute, String> {
         const PREFIXES: [(&[u8], u8); 3] = [(b"user.", 1), (b"trusted.", 4), (b"security.", 6)];
         let shown = || String::from_utf8_lossy(&xattr.name).into_owned();
         let acl = match &*xattr.name {
@@ -55,7 +55,7 @@ impl Entry {
         if name.len() > 255 || (name.is_empty() && acl.is_none()) {
             return Err(format!("the name `{}` has to have 1 to 255 bytes", shown()));
         }
-        Ok(Entry { index, name_len: name.len(), name, value })
+        Ok(Attribute { index, name_len: name.len(), name, value })
     }
 
     fn header_len(&self) -> usize {
@@ -83,17 +83,17 @@ impl Entry {
 /// # Errors
 /// Why they have no place.
 pub(crate) fn place(xattrs: &[Xattr], room: usize, block_size: usize) -> Result<Placed, String> {
-    let mut entries = xattrs.iter().map(Entry::new).collect::<Result<Vec<_>, _>>()?;
+    let mut entries = xattrs.iter().map(Attribute::new).collect::<Result<Vec<_>, _>>()?;
     entries.sort();
     // The magic number before, four zeros behind the last.
     let mut left = room.saturating_sub(8);
-    let fits = |entry: &Entry| {
+    let fits = |entry: &Attribute| {
         let is_in = entry.len() <= left;
         left -= if is_in { entry.len() } else { 0 };
         is_in
     };
     let (in_inode, in_block): (Vec<_>, Vec<_>) = entries.into_iter().partition(fits);
-    let len = BLOCK_HEADER + 4 + in_block.iter().map(Entry::len).sum::<usize>();
+    let len = BLOCK_HEADER + 4 + in_block.iter().map(Attribute::len).sum::<usize>();
     if !in_block.is_empty() && len > block_size {
         return Err(format!(
             "they take {len} bytes beside the inode, and a block has {block_size}"
@@ -103,7 +103,7 @@ pub(crate) fn place(xattrs: &[Xattr], room: usize, block_size: usize) -> Result<
 }
 
 /// Writes entries from `start` on and their values from the end of `bytes`; offsets count from `origin`.
-fn put(bytes: &mut [u8], entries: &[Entry], start: usize, origin: usize) {
+fn put(bytes: &mut [u8], entries: &[Attribute], start: usize, origin: usize) {
     let (mut at, mut end) = (start, bytes.len());
     for entry in entries {
         if !entry.value.is_empty() {
@@ -121,7 +121,7 @@ fn put(bytes: &mut [u8], entries: &[Entry], start: usize, origin: usize) {
 }
 
 /// Fills what an inode has for them.
-pub(crate) fn put_in_inode(bytes: &mut [u8], entries: &[Entry]) {
+pub(crate) fn put_in_inode(bytes: &mut [u8], entries: &[Attribute]) {
     if !entries.is_empty() {
         put32(bytes, 0, MAGIC);
         put(bytes, entries, 4, 4);
@@ -131,7 +131,7 @@ pub(crate) fn put_in_inode(bytes: &mut [u8], entries: &[Entry]) {
 /// Fills a block, which is zeros.
 pub(crate) fn put_block(
     bytes: &mut [u8],
-    entries: &[Entry],
+    entries: &[Attribute],
     shared: u32,
     number: u32,
     seed: Option<Checksum>,
@@ -148,7 +148,7 @@ pub(crate) fn put_block(
     }
 }
 
-/// An ACL in ext4's form, which leaves away the identifiers that say nothing.
+/// An ACL in ext4's form, without the identifiers that say nothing.
 fn acl_value(value: &[u8]) -> Option<Box<[u8]>> {
     const NAMED: [u16; 2] = [0x02, 0x08]; // a user, a group
     let (version, entries) = value.split_first_chunk::<4>()?;

@@ -33,8 +33,8 @@ impl Compression {
 
     /// Recognises the format by the magic bytes at the start of the file; `None` if it is another one or none.
     ///
-    /// Pass [`MAGIC_LEN`](Self::MAGIC_LEN) bytes, or the whole file if it is shorter. A disk is never mistaken for one of
-    /// these: it begins with a jump, or with zeros.
+    /// Pass [`MAGIC_LEN`](Self::MAGIC_LEN) bytes, or the whole file if it is shorter. A disk is never mistaken for one
+    /// of these: it begins with a jump, or with zeros.
     pub fn detect(first_bytes: &[u8]) -> Option<Compression> {
         match first_bytes {
             // The third byte is the method; 8, deflate, is the only one.
@@ -55,9 +55,9 @@ impl Compression {
 
     /// Returns a reader of the decompressed data, to the end of the last member, stream or frame.
     ///
-    /// A read fails with kind `UnexpectedEof` if the input is cut short, with kind `OutOfMemory` if it needs a window or
-    /// a dictionary of more than 128 MiB, and with another kind if it is damaged or followed by something else. After an
-    /// error every read fails. The checksums of the format are verified.
+    /// A read fails with kind `UnexpectedEof` if the input is cut short, with kind `OutOfMemory` if it needs a window
+    /// or a dictionary of more than 128 MiB, and with another kind if it is damaged or followed by something else.
+    /// After an error every read fails. The checksums of the format are verified.
     ///
     /// # Errors
     ///

@@ -60,8 +60,8 @@ impl FileImage {
     ///
     /// Holes that the file system knows cost nothing. In stored ranges the search reads one page in 16: some 40 ms per
     /// GiB from a warm cache, 0.2 to 0.5 s per GiB from a cold solid-state disk, longer from a slow disk. `progress` is
-    /// called with the offset that was reached, in bytes, about once per MiB of data; an error that it returns stops the
-    /// search. An image may have 0 bytes.
+    /// called with the offset that was reached, in bytes, about once per MiB of data; an error that it returns stops
+    /// the search. An image may have 0 bytes.
     ///
     /// # Errors
     ///
@@ -87,7 +87,8 @@ impl FileImage {
             .map_err(io::Error::from)
             .and_then(|stored| scan(&file, len, &stored, progress))
             .map_err(|source| Error::Scan { path: path.to_owned(), source })?;
-        // From here on the image is read once, from start to end. This is only a hint to the kernel: failure is harmless.
+        // From here on the image is read once, from start to end. This is only a hint to the kernel: failure is
+        // harmless.
         let _ = fadvise(&file, 0, None, Advice::Sequential);
         Ok(FileImage { file, path: path.to_owned(), len, device, extents })
     }
@@ -97,8 +98,8 @@ impl FileImage {
         self.device
     }
 
-    /// Says whether it is a block device that is mounted, or claimed by the kernel or another program (swap, LVM, RAID),
-    /// as a whole or in one of its partitions. Its data may then change while it is read.
+    /// Says whether it is a block device that is mounted, or claimed by the kernel or another program (swap, LVM,
+    /// RAID), as a whole or in one of its partitions. Its data may then change while it is read.
     ///
     /// The kernel decides: the device is opened once more, by its path, with `O_EXCL`. For a regular file the answer is
     /// always `false`.

@@ -12,8 +12,8 @@ pub trait Image: Send {
         self.len() == 0
     }
 
-    /// Returns the extents that hold the data: ascending, not overlapping, not touching, inside the image; each boundary
-    /// is a multiple of 4,096 bytes, except the end of the image.
+    /// Returns the extents that hold the data: ascending, not overlapping, not touching, inside the image; each
+    /// boundary is a multiple of 4,096 bytes, except the end of the image.
     fn extents(&self) -> &[Extent];
 
     /// Fills `buf` with the bytes at `offset`.

@@ -18,8 +18,8 @@ pub use self::{
 
 /// The destination of an image.
 ///
-/// Nothing is visible under its final name before [`commit`](ImageSink::commit). A sink that is dropped without a commit
-/// leaves nothing behind if its destination allows that (a file does; a device and standard output cannot).
+/// Nothing is visible under its final name before [`commit`](ImageSink::commit). A sink that is dropped without a
+/// commit leaves nothing behind if its destination allows that (a file does; a device and standard output cannot).
 ///
 /// A call out of order is an error of kind `InvalidInput`: a second `begin`, a write before it, a write past the end of
 /// the image or before the end of the last write, a `commit` before `begin` or after a write that failed.

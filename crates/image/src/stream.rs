@@ -22,8 +22,9 @@ impl StreamImage {
     /// pass over the same bytes; bytes outside of them are skipped and not checked.
     ///
     /// If the stream ends early, the read that reaches its end fails with kind `UnexpectedEof`. If the stream is longer
-    /// than `len`, the read that reaches `len` fails with kind `InvalidData`, so that a wrong length is noticed. This is
-    /// not noticed if the image ends in a hole that is not read; such an image was measured, and its length is right.
+    /// than `len`, the read that reaches `len` fails with kind `InvalidData`, so that a wrong length is noticed. This
+    /// is not noticed if the image ends in a hole that is not read; such an image was measured, and its length is
+    /// right.
     pub fn new(
         reader: impl Read + Send + 'static,
         len: u64,

@@ -1,18 +1,19 @@
 //! The signed manifest of an S3-backed AMI: read it, check it, write it, sign it.
 //!
-//! A bundle is the encrypted parts of an image and one manifest, which says how to put them together. Its XML is simple.
-//! Three things around it are not: the signature covers bytes of the document and not their meaning; the cipher's key is
-//! in it twice, once for the user and once for EC2; and a manifest may come from a stranger. [`mod@format`] is the whole
-//! format, from the image to the manifest.
+//! A bundle is the encrypted parts of an image and one manifest, which says how to put them together. Its XML is
+//! simple. Three things around it are not: the signature covers bytes of the document and not their meaning; the
+//! cipher's key is in it twice, once for the user and once for EC2; and a manifest may come from a stranger.
+//! [`mod@format`] is the whole format, from the image to the manifest.
 //!
 //! - [`Manifest::parse`] reads the three versions that are not encrypted themselves, and refuses every document that
-//!   could be read in two ways. It keeps the exact bytes; all [`Contents`] except the bundler come from the signed ones.
-//! - [`Manifest::check_signature`] says whether the holder of a key signed those bytes. An unsigned manifest is an answer,
-//!   not an error.
+//!   could be read in two ways. It keeps the exact bytes; all [`Contents`] except the bundler come from the signed
+//!   ones.
+//! - [`Manifest::check_signature`] says whether the holder of a key signed those bytes. An unsigned manifest is an
+//!   answer, not an error.
 //! - [`open`] unwraps the secrets of the bundle with a private key.
 //! - [`write()`] writes the bytes that the classic tools write, and signs them.
-//! - [`PrivateKey`] and [`PublicKey`] read key files and certificates in the forms of twenty years; [`Ec2Key`] has EC2's
-//!   public keys built in.
+//! - [`PrivateKey`] and [`PublicKey`] read key files and certificates in the forms of twenty years; [`Ec2Key`] has
+//!   EC2's public keys built in.
 //!
 //! The crate opens no file, reads no clock and draws no random number: the caller brings the bytes, the time and the
 //! generator, which may be any [`rand_core::TryCryptoRng`], `getrandom::SysRng` for example. It runs on any operating

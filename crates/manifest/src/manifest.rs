@@ -54,8 +54,8 @@ impl Manifest {
         &self.text
     }
 
-    /// Returns the bytes that are signed, one run after the other: `machine_configuration`, unless the version is 3, and
-    /// `image`, each from its start tag to its end tag.
+    /// Returns the bytes that are signed, one run after the other: `machine_configuration`, unless the version is 3,
+    /// and `image`, each from its start tag to its end tag.
     pub fn signed(&self) -> impl Iterator<Item = &[u8]> {
         self.signed.iter().map(|range| &self.text.as_bytes()[range.clone()])
     }

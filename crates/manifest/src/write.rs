@@ -82,8 +82,8 @@ impl WriteError {
     }
 }
 
-/// Writes a manifest of version 2007-10-10 and signs it with `key`. Without a key the signature is `UNSIGNED`, which EC2
-/// accepts.
+/// Writes a manifest of version 2007-10-10 and signs it with `key`. Without a key the signature is `UNSIGNED`, which
+/// EC2 accepts.
 ///
 /// The same contents and key give the same bytes, whatever `rng` gives, because it only blinds the signing. Hyphens in
 /// the account are dropped; mappings are put in the order of their virtual names.
@@ -213,8 +213,8 @@ impl Xml {
     }
 }
 
-/// Checks that [`write()`] will accept `contents`, as far as that is known before the image is bundled: the digests, the
-/// lengths, the secrets and the parts are not checked.
+/// Checks that [`write()`] will accept `contents`, as far as that is known before the image is bundled: the digests,
+/// the lengths, the secrets and the parts are not checked.
 ///
 /// # Errors
 ///

@@ -13,7 +13,7 @@ mod binary;
 /// Files longer than this are not looked into: 256 KiB. Keys and credentials are small.
 pub const MAX_SIZE: u64 = 256 << 10;
 
-/// How much of a file decides whether it is text.
+/// Bytes of a file that decide whether it is text.
 const HEAD: usize = 4096;
 
 /// Looks for secrets in the content of files. Made once for many files: it keeps its buffer and its search tables.
@@ -45,13 +45,13 @@ impl Default for Searcher {
 }
 
 impl Searcher {
-    /// What the file at a path is, which has `size` bytes and is read from its start.
+    /// Recognises the file at a path, which has `size` bytes and is read from its start.
     ///
     /// A file that is empty or longer than [`MAX_SIZE`] is not looked into. Of a file that is not text, only the first
     /// 4 KiB are read, unless it can hold a key behind them.
     ///
     /// # Errors
-    /// Those of `file`.
+    /// Errors of `file`.
     pub fn look_into(
         &mut self,
         path: &[u8],
@@ -71,7 +71,7 @@ impl Searcher {
         Ok(self.search(path, size, &self.buffer[..filled]))
     }
 
-    /// What the file at a path is, which has `size` bytes and begins with `bytes`.
+    /// Recognises the file at a path, which has `size` bytes and begins with `bytes`.
     pub fn search(&self, path: &[u8], size: u64, bytes: &[u8]) -> Option<Secret> {
         if let Some(form) = binary_key(path, size, bytes) {
             return Some(Secret::PrivateKey(form));
@@ -116,7 +116,7 @@ impl Searcher {
     }
 }
 
-/// Whether there is a word of 40 characters of base64 which is not a hexadecimal digest.
+/// Returns whether there is a word of 40 characters of base64 which is not a hexadecimal digest.
 fn has_secret_access_key(bytes: &[u8]) -> bool {
     let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     bytes.split(|byte| !is_base64(byte)).any(|word| {

@@ -18,24 +18,24 @@ impl Detector {
         Detector { packages, searcher: Searcher::default() }
     }
 
-    /// What a file is by its path, unless a package lists it.
+    /// Recognises a file by its path, unless a package lists it.
     pub fn by_path(&self, path: &[u8]) -> Option<Secret> {
-        by_path(path).filter(|_| !self.packages.list(path))
+        by_path(path).filter(|_| !self.packages.lists(path))
     }
 
-    /// What a file of `size` bytes is by its content, unless it came with a package; `file` gives it from its start.
+    /// Recognises a file of `size` bytes by its content, unless it came with a package; `file` gives it from its start.
     ///
-    /// At most [`MAX_SIZE`](crate::MAX_SIZE) bytes are read, and of a file that is not text mostly only the first 4 KiB.
+    /// At most [`MAX_SIZE`](crate::MAX_SIZE) bytes are read, and mostly 4 KiB of a file that is not text.
     ///
     /// # Errors
-    /// Those of `file`.
+    /// Errors of `file`.
     pub fn by_content(
         &mut self,
         path: &[u8],
         size: u64,
         file: &mut dyn Read,
     ) -> io::Result<Option<Secret>> {
-        if self.packages.own(path) {
+        if self.packages.owns(path) {
             return Ok(None);
         }
         self.searcher.look_into(path, size, file)

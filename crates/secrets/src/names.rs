@@ -26,7 +26,7 @@ const HISTORIES: [&[u8]; 20] = [
     b"fish_history",
 ];
 
-/// Where the seed of the random numbers is kept: by systemd, by Debian's, Red Hat's and others' scripts before it.
+/// Files with the seed of the random numbers: of systemd, and of Debian's, Red Hat's and others' scripts before it.
 const RANDOM_SEEDS: [&[u8]; 4] = [
     b"var/lib/misc/random-seed",
     b"var/lib/random-seed",
@@ -34,7 +34,7 @@ const RANDOM_SEEDS: [&[u8]; 4] = [
     b"var/lib/urandom/random-seed",
 ];
 
-/// What the file at this path is. The path is from the root of the tree, without a `/` before it.
+/// Recognises a file by its path, which is from the root of the tree, without a `/` before it.
 pub fn by_path(path: &[u8]) -> Option<Secret> {
     let (above, name) = split(path);
     let (_, directory) = split(above);
@@ -67,7 +67,8 @@ pub fn by_path(path: &[u8]) -> Option<Secret> {
     }
 }
 
-/// Whether a name is this one, or that of an older or unfinished copy: `.bash_history-01234.tmp`, `authorized_keys.bak`.
+/// Returns whether a name is this one, or that of an older or unfinished copy: `.bash_history-01234.tmp`,
+/// `authorized_keys.bak`.
 fn is_or_copy(name: &[u8], known: &[u8]) -> bool {
     name.strip_prefix(known)
         .is_some_and(|rest| matches!(rest, [] | [b'.' | b'-' | b'~' | b'_', ..]))

@@ -1,4 +1,4 @@
-//! Which files came with a package.
+//! Files that came with a package.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,19 +9,19 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// `/usr` but for `/usr/local`, `/bin`, `/lib`, `/sbin` and `/boot` are taken for the packages'.
 #[derive(Clone, Debug, Default)]
 pub struct Packages {
-    /// What the lists name, by the hashes of the paths: for the price of a file in 10^13 that is not looked into,
+    /// Hashes of the paths that the lists name: for the price of a file in 10^13 that is not looked into,
     /// hundreds of thousands of paths take a few megabytes.
     listed: HashSet<u64>,
 }
 
-/// What is a link into `usr` on newer systems, which the lists of older packages do not know.
+/// Directories that are links into `usr` on newer systems, which the lists of older packages do not know.
 const MERGED: [&[u8]; 7] = [b"bin/", b"lib/", b"lib32/", b"lib64/", b"libx32/", b"sbin/", b"boot/"];
 
 impl Packages {
     /// The directory in which dpkg keeps a list of the files of each package, from the root of the tree.
     pub const LISTS: &str = "var/lib/dpkg/info";
 
-    /// Whether a file of this name in [`Packages::LISTS`] is a list.
+    /// Returns whether a file of this name in [`Packages::LISTS`] is a list.
     pub fn is_list(name: &[u8]) -> bool {
         name.ends_with(b".list")
     }
@@ -39,15 +39,15 @@ impl Packages {
         }
     }
 
-    /// Whether a list names the file at this path. A guess is no reason to keep a history or authorized keys.
-    pub fn list(&self, path: &[u8]) -> bool {
+    /// Returns whether a list names the file at this path. A guess is no reason to keep a history or authorized keys.
+    pub fn lists(&self, path: &[u8]) -> bool {
         self.listed.contains(&hash(path))
     }
 
-    /// Whether the file at this path came with a package, by the lists or by a guess.
-    pub fn own(&self, path: &[u8]) -> bool {
+    /// Returns whether the file at this path came with a package, by the lists or by a guess.
+    pub fn owns(&self, path: &[u8]) -> bool {
         if !self.listed.is_empty() {
-            return self.list(path);
+            return self.lists(path);
         }
         let is_usr = path.starts_with(b"usr/") && !path.starts_with(b"usr/local/");
         // Some services have their homes there.
@@ -72,11 +72,11 @@ mod tests {
         packages.add_list(b"/.\n/etc\n/etc/ssl/x.pem\n/lib/y\n");
         packages.add_list(b"/usr/bin/z\n");
         for path in ["etc/ssl/x.pem", "lib/y", "usr/lib/y", "usr/bin/z"] {
-            assert!(packages.own(path.as_bytes()), "{path}");
-            assert!(packages.list(path.as_bytes()), "{path}");
+            assert!(packages.owns(path.as_bytes()), "{path}");
+            assert!(packages.lists(path.as_bytes()), "{path}");
         }
         for path in ["etc/ssl/y.pem", "usr/no", "usr/lib/other", ""] {
-            assert!(!packages.own(path.as_bytes()), "{path}");
+            assert!(!packages.owns(path.as_bytes()), "{path}");
         }
         assert!(Packages::is_list(b"b:amd64.list") && !Packages::is_list(b"a.md5sums"));
     }
@@ -94,8 +94,8 @@ mod tests {
             ("usr/share/tomcat/.ssh/id", false),
             ("etc/x", false),
         ] {
-            assert_eq!(packages.own(path.as_bytes()), is_owned, "{path}");
-            assert!(!packages.list(path.as_bytes()), "{path}");
+            assert_eq!(packages.owns(path.as_bytes()), is_owned, "{path}");
+            assert!(!packages.lists(path.as_bytes()), "{path}");
         }
     }
 }

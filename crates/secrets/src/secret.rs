@@ -6,18 +6,18 @@ use std::fmt;
 pub enum Secret {
     /// A private key, in this form.
     PrivateKey(&'static str),
-    /// What an account with a cloud service is used with.
+    /// Credentials of an account with this cloud service.
     CloudCredentials(&'static str),
-    /// What someone typed.
+    /// Commands that someone typed.
     History,
     /// Whom this machine lets in.
     AuthorizedKeys,
-    /// What this machine proves with that it is itself. The public half goes too: it would be that of another key
+    /// The key by which this machine proves its identity. The public half is one too: it would be that of another key
     /// than the one that the new machine makes for itself at its first boot.
     HostKey,
-    /// What this machine's random numbers began with; two machines must not begin with the same.
+    /// The seed of this machine's random numbers; two machines must not begin with the same.
     RandomSeed,
-    /// What cloud-init was given for this instance.
+    /// Data that cloud-init was given for this instance.
     InstanceData,
     /// The identity of this machine, which the new one makes for itself at its first boot.
     MachineId,

@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
 
-use crate::object::sha1_of;
-use crate::{Acl, Entry, Error, Kind, Meta, Put, Source, Store};
+use crate::error::{Error, Kind};
+use crate::object::{Acl, Entry, Meta, Put, Source, sha1_of};
+use crate::store::Store;
 
 /// A directory. Names are paths below it; links are followed where they are files, never in a name's directories.
 #[derive(Clone, Debug)]
@@ -174,13 +175,14 @@ impl Write for Hashed<'_> {
 fn open(path: &Path) -> io::Result<File> {
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
     let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))
     }
 }
 
-/// The bytes, or how many there would be if that is too many.
+/// The bytes or, if there are more than `most`, their number.
 fn read(path: &Path, range: Option<Range<u64>>, most: u64) -> io::Result<Result<Bytes, u64>> {
     let file = open(path)?;
     let len = file.metadata()?.len();
@@ -195,10 +197,10 @@ fn read(path: &Path, range: Option<Range<u64>>, most: u64) -> io::Result<Result<
     let mut data = vec![0; (end - start) as usize];
     file.read_exact_at(&mut data, start)?;
     // It may grow while it is read.
-    match start == 0 && end == len && file.read_at(&mut [0], end)? > 0 {
-        true => Err(io::Error::other("it changed while it was read")),
-        false => Ok(Ok(data.into())),
+    if start == 0 && end == len && file.read_at(&mut [0], end)? > 0 {
+        return Err(io::Error::other("it changed while it was read"));
     }
+    Ok(Ok(data.into()))
 }
 
 /// Writes beside its place, and moves it there.
@@ -230,7 +232,7 @@ fn write(path: &Path, data: &[u8], overwrite: bool) -> io::Result<()> {
 fn walk(directory: &Path, before: &str, prefix: &str, found: &mut Vec<Entry>) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        // What is not text has no name here.
+        // A name that is not text cannot be an object here.
         let Some(name) = entry.file_name().to_str().map(|name| format!("{before}{name}")) else {
             continue;
         };

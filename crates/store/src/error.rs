@@ -1,70 +1,74 @@
-//! What can go wrong with an object.
+//! Errors of operations on objects and buckets, and the advice that goes with them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-/// Something could not be done to an object or a bucket.
+/// An operation on an object or a bucket that failed.
 ///
-/// It says what was tried, on what, and what the service answered; never a credential.
+/// It tells the operation, the object, and the service's answer; never a credential.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Error {
     /// The operation, by the service's own name: `PutObject`, `reading`.
     pub operation: &'static str,
-    /// What it was tried on, as people write it: `s3://bucket/key`, a path.
+    /// The object or bucket, as people write it: `s3://bucket/key`, a path.
     pub on: String,
-    /// What that means for what happens next.
+    /// The meaning of the error.
     pub kind: Kind,
-    /// What the service said, or the connection, in one line.
+    /// The service's message, or what went wrong on the way to it, in one line.
     pub reason: String,
-    /// What the service answered, if it did.
+    /// The service's answer, if there was one.
     pub answer: Option<Box<Answer>>,
 }
 
-/// An answer of a service that is no.
+/// The answer of a service that refuses an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Answer {
     /// The service's own code: `AccessDenied`.
     pub code: Option<String>,
     /// The status of the HTTP answer.
     pub status: u16,
-    /// What the service's support asks for.
+    /// The number of the request, which the service's support asks for.
     pub request_id: Option<String>,
 }
 
-/// What an error means.
+/// The meaning of an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// There is no such object or bucket.
     NotFound,
-    /// It is there already, and is not the same.
+    /// There is another object of that name.
     Exists,
-    /// The service does not let this account do it.
+    /// The account lacks a permission.
     Denied,
-    /// What arrived is not what was sent.
+    /// The bytes that arrived are not those that were sent.
     Mismatch,
-    /// It is longer than the caller would take.
+    /// The object is longer than the caller accepts.
     TooLarge,
-    /// The bucket is in another region.
+    /// The bucket is in another region: which, if the service told it.
     Elsewhere(Option<String>),
     /// The credentials are no longer valid.
     Expired,
     /// There are no credentials.
     NoCredentials,
-    /// The clocks differ; by how much, if the service told its time.
+    /// The clocks differ: by how much, if the service told its time.
     Skewed(Option<Duration>),
-    /// The bucket has no ACLs.
+    /// The objects of the bucket have no ACLs.
     NoAcls,
-    /// The store cannot do that.
+    /// The store does not have the operation.
     Unsupported,
-    /// It may go better next time; wait so long if the service said so.
+    /// The same request may work later: after this pause, if the service asked for one.
     Transient(Option<Duration>),
     /// The service could not be reached, or did not answer in time.
     Unreachable,
-    /// Nobody whom this machine trusts vouches for who answers.
+    /// The certificate of the other side is not trusted.
     Untrusted,
-    /// The service says no, and will again.
+    /// The service refuses the request, and would refuse it again.
     Refused,
-    /// A file or directory of this machine.
+    /// A file or directory of this machine cannot be used.
     Local,
 }
 
@@ -102,69 +106,88 @@ impl Error {
         Some(self.answer.as_ref()?.status)
     }
 
-    /// Whether the same request may go better a moment later.
+    /// Whether the same request may work a moment later.
     pub fn is_transient(&self) -> bool {
         matches!(self.kind, Kind::Transient(_) | Kind::Unreachable)
     }
 
-    /// Whether it was the service that said no, and not the way to it or this machine.
+    /// Whether the service itself refused, and not the way to it or this machine.
     pub fn is_refusal(&self) -> bool {
         self.answer.is_some() && !matches!(self.kind, Kind::Mismatch | Kind::TooLarge)
     }
 
-    /// What to do next.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match &self.kind {
-            Kind::Denied => format!(
-                "the credentials need {}; a bucket policy may forbid it too",
-                permission(self.operation)
-            ),
-            Kind::NoAcls => {
-                "the bucket's object ownership forbids ACLs, and EC2 reads a bundle by them; \
-                             pass --fix-bucket to set it to BucketOwnerPreferred"
-                    .to_owned()
-            }
-            Kind::Elsewhere(Some(region)) => format!("pass --region {region}"),
-            Kind::Expired => {
-                "get new credentials and run the same again: what was sent is not sent twice"
-                    .to_owned()
-            }
-            Kind::NoCredentials => {
-                "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the \
-                                    instance a role"
-                    .to_owned()
+    /// The next step, if one is known for this error.
+    pub fn advice(&self) -> Option<Advice> {
+        let text = match &self.kind {
+            Kind::Denied => {
+                let needed = permission(self.operation);
+                return Some(Advice::say(format!(
+                    "the credentials need {needed}; a bucket policy may forbid it too"
+                )));
             }
             Kind::Skewed(Some(by)) => {
-                format!("this machine's clock is {} s off: set it", by.as_secs())
+                let seconds = by.as_secs();
+                return Some(Advice::say(format!(
+                    "this machine's clock is {seconds} s off: set it"
+                )));
             }
-            Kind::Skewed(None) => "this machine's clock is wrong: set it".to_owned(),
-            Kind::Unreachable => "check the network and the endpoint, and run the same again: what was sent \
-                                  is not sent twice"
-                .to_owned(),
-            Kind::Untrusted => "if the endpoint or a proxy has an authority of its own, set SSL_CERT_FILE to the file \
-                                of its certificate"
-                .to_owned(),
-            Kind::Transient(_) => "run the same again: what was sent is not sent twice".to_owned(),
-            Kind::Exists => "pass --force to overwrite it".to_owned(),
+            Kind::NoAcls => return Some(Advice::AllowAcls),
+            Kind::Elsewhere(Some(region)) => return Some(Advice::ChooseRegion(region.clone())),
+            Kind::Exists => return Some(Advice::AllowOverwrite),
+            Kind::Expired => {
+                "get new credentials and run the same again: what was sent is not sent twice"
+            }
+            Kind::NoCredentials => {
+                "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the instance a role"
+            }
+            Kind::Skewed(None) => "this machine's clock is wrong: set it",
+            Kind::Unreachable => {
+                "check the network and the endpoint, and run the same again: what was sent is not sent twice"
+            }
+            Kind::Untrusted => {
+                "if the endpoint or a proxy has an authority of its own, set SSL_CERT_FILE to the file of its certificate"
+            }
+            Kind::Transient(_) => "run the same again: what was sent is not sent twice",
             _ => match self.code()? {
-                "NoSuchBucket" => "check the bucket's name, or pass --create-bucket".to_owned(),
+                "NoSuchBucket" => return Some(Advice::CreateBucket),
                 "InvalidAccessKeyId" => {
                     "the access key is not known there: check AWS_PROFILE and AWS_ACCESS_KEY_ID"
-                        .to_owned()
                 }
                 "SignatureDoesNotMatch" => {
-                    "the secret access key is not the one of this access key".to_owned()
+                    "the secret access key is not the one of this access key"
                 }
                 "BucketAlreadyExists" => {
-                    "bucket names are shared by all accounts: choose another one".to_owned()
+                    "bucket names are shared by all accounts: choose another one"
                 }
                 "QuotaExceeded" | "TooManyBuckets" => {
-                    "the account has all the buckets that it may have".to_owned()
+                    "the account has all the buckets that it may have"
                 }
                 _ => return None,
             },
         };
-        Some(hint)
+        Some(Advice::say(text))
+    }
+}
+
+/// The next step after an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Advice {
+    /// Let the bucket have ACLs, by which EC2 reads a bundle.
+    AllowAcls,
+    /// Use this region, which the bucket is in.
+    ChooseRegion(String),
+    /// Allow that the object that is there is replaced.
+    AllowOverwrite,
+    /// Check the bucket's name, or let the bucket be created.
+    CreateBucket,
+    /// A sentence that reads the same everywhere.
+    Say(Cow<'static, str>),
+}
+
+impl Advice {
+    fn say(text: impl Into<Cow<'static, str>>) -> Advice {
+        Advice::Say(text.into())
     }
 }
 

@@ -1,10 +1,13 @@
-//! Where bundles are kept: a directory, or S3.
+//! Named, digested objects, and the places that keep them: a directory, S3, memory.
 //!
-//! A [`Store`] keeps named objects, checks what arrives by its digest, and gives back what was kept. Behaviour is put
-//! around it: [`Retry`] tries again, [`Limit`] holds back, [`DryRun`] only tells, and [`Failing`] makes tests fail.
-//! [`Upload`] and [`Download`] move many objects at once in bounded memory.
+//! A [`Store`] keeps objects, checks what arrives by its digest, and returns what was kept. Behaviour is added by layers
+//! ([`Wrapped`]): [`Retry`] tries again, [`Limit`] limits the operations at a time, [`DryRun`] only records changes, and
+//! [`Failing`] makes tests fail. [`Upload`] and [`Download`] move many objects at once in bounded memory.
 //!
-//! What the objects are, this crate has never heard of. It prints nothing and reads no environment.
+//! S3 is reached by [`Connection`], over an [`Aws`](baler_aws::Aws) of the caller's: it finds and makes a [`Bucket`], and
+//! tells why EC2 could not read from it. An [`Error`] tells what it means ([`Kind`]) and what to do next ([`Advice`]).
+//!
+//! This crate does not know what the objects are. It prints nothing and reads no environment.
 //!
 //! ```
 //! use baler_store::{Acl, Memory, Put, Store, sha1_of};
@@ -12,7 +15,7 @@
 //! # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
 //! # runtime.block_on(async {
 //! let store = Memory::new();
-//! let put = Put { sha1: sha1_of(b"abc"), acl: Acl::AwsExecRead, overwrite: false };
+//! let put = Put::new(sha1_of(b"abc"), Acl::AwsExecRead);
 //! store.put("a/b", "abc".into(), &put).await?;
 //! assert_eq!(store.get("a/b", Some(1..3), 10).await?, "bc");
 //! # Ok::<(), baler_store::Error>(())
@@ -20,27 +23,32 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod around;
-mod directory;
+#![warn(clippy::missing_errors_doc)]
+
 mod error;
-mod location;
-mod memory;
 mod object;
-mod retry;
-mod s3;
 mod store;
-pub mod suite;
-mod transfer;
+
+mod directory;
+mod memory;
+mod s3;
+
+mod layer;
+mod retry;
 mod wrappers;
 
-pub use around::{Around, Call, Operation, Wrapped};
+mod transfer;
+
+pub mod suite;
+
+pub use baler_aws::{Location, LocationError, Patience, check_new_name};
 pub use directory::Directory;
-pub use error::{Answer, Error, Kind};
-pub use location::{Location, check_new_name};
+pub use error::{Advice, Answer, Error, Kind};
+pub use layer::{Call, Layer, Operation, Wrapped};
 pub use memory::Memory;
 pub use object::{Acl, Entry, Meta, Put, Sha1Bytes, Source, sha1_of};
-pub use retry::{Again, Patience, Retry};
-pub use s3::{Bucket, BucketTrouble, Connection, Need, Outcome, Renew, S3, Trial, partition};
+pub use retry::{Again, Retry};
+pub use s3::{Bucket, BucketTrouble, Connection, Need, Outcome, S3, Trial};
 pub use store::Store;
 pub use transfer::{Download, Event, Upload};
 pub use wrappers::{DryRun, Failing, Failure, Limit};

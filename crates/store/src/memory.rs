@@ -1,4 +1,4 @@
-//! Objects in memory, for tests.
+//! Objects in memory, for tests and examples.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,8 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::object::{sha1_of, slice};
-use crate::{Acl, Entry, Error, Kind, Meta, Put, Source, Store};
+use crate::error::{Error, Kind};
+use crate::object::{Acl, Entry, Meta, Put, Source, sha1_of, slice};
+use crate::store::Store;
 
 /// A store that is gone with the process.
 #[derive(Debug, Default)]

@@ -1,4 +1,4 @@
-//! Objects: what is said of them.
+//! Objects, and the facts about them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,19 +10,34 @@ use sha1::{Digest as _, Sha1};
 /// A SHA-1 digest.
 pub type Sha1Bytes = [u8; 20];
 
-/// How an object is put.
+/// The way an object is put.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Put {
     /// The SHA-1 of its bytes, which the service checks too.
     pub sha1: Sha1Bytes,
-    /// Who may read it.
+    /// The permission to read it.
     pub acl: Acl,
-    /// Whether it may take the place of another one. Without that, the same object may be put again.
+    /// Whether it may replace another object. Without that, the same object may be put again.
     pub overwrite: bool,
 }
 
-/// What is known of an object without reading it.
+impl Put {
+    /// A put that replaces no other object.
+    pub fn new(sha1: Sha1Bytes, acl: Acl) -> Put {
+        Put { sha1, acl, overwrite: false }
+    }
+
+    /// The same, with or without the permission to replace another object.
+    #[must_use]
+    pub fn with_overwrite(self, overwrite: bool) -> Put {
+        Put { overwrite, ..self }
+    }
+}
+
+/// Facts about an object that are known without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Meta {
     /// Its length in bytes.
     pub len: u64,
@@ -44,8 +59,9 @@ impl Meta {
     }
 }
 
-/// An object that a listing names.
+/// An object in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Entry {
     /// Its name in the store.
     pub name: String,
@@ -53,16 +69,16 @@ pub struct Entry {
     pub len: u64,
 }
 
-/// Where an object is, for a copy within its service.
+/// The place of an object, for a copy within its service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// What tells services apart: objects are copied within one of them.
+    /// The service: objects are copied within one of them.
     pub service: String,
     /// The object, as its service names it.
     pub path: String,
 }
 
-/// Who may read an object, by the names of S3's canned ACLs.
+/// The permission to read an object, by the names of S3's canned ACLs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Acl {
     /// The owner, and EC2: what an image needs.
@@ -78,12 +94,12 @@ pub enum Acl {
     BucketOwnerRead,
     /// The writer and the bucket's owner.
     BucketOwnerFullControl,
-    /// Nothing is said: what the bucket does by itself.
+    /// No ACL is sent: the bucket's own rules hold.
     Unsaid,
 }
 
 impl Acl {
-    /// All that there are.
+    /// All of them.
     pub const ALL: [Acl; 7] = [
         Acl::AwsExecRead,
         Acl::Private,
@@ -94,7 +110,7 @@ impl Acl {
         Acl::Unsaid,
     ];
 
-    /// As S3 calls it.
+    /// S3's name for it.
     pub fn name(self) -> &'static str {
         match self {
             Acl::AwsExecRead => "aws-exec-read",
@@ -107,7 +123,7 @@ impl Acl {
         }
     }
 
-    /// Whether EC2 can read what has it.
+    /// Whether EC2 can read objects that have it.
     pub fn lets_ec2_read(self) -> bool {
         matches!(self, Acl::AwsExecRead | Acl::PublicRead | Acl::AuthenticatedRead)
     }
@@ -135,7 +151,7 @@ pub fn sha1_of(data: &[u8]) -> Sha1Bytes {
     Sha1::digest(data).into()
 }
 
-/// Cuts a range out of what is held whole.
+/// A range of bytes that are in memory.
 pub(crate) fn slice(data: Bytes, range: Option<&std::ops::Range<u64>>) -> Option<Bytes> {
     match range {
         None => Some(data),

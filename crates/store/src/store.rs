@@ -1,4 +1,4 @@
-//! The one interface.
+//! The interface of all stores.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -7,20 +7,21 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{Acl, Entry, Error, Meta, Put, Source};
+use crate::error::Error;
+use crate::object::{Acl, Entry, Meta, Put, Source};
 
-/// Named objects that somebody keeps.
+/// Named objects.
 ///
 /// A name is relative to the store's place and has no `..` in it. Objects are small enough to be held in memory whole.
 #[async_trait]
 pub trait Store: Debug + Send + Sync {
-    /// Where an object is, as people write it.
+    /// The place of an object, as people write it.
     fn address(&self, name: &str) -> String;
 
-    /// Where an object is, for [`copy`](Store::copy).
+    /// The place of an object, for [`copy`](Store::copy).
     fn source(&self, name: &str) -> Source;
 
-    /// Keeps an object; it appears whole or not at all. To put what is there already is a success.
+    /// Keeps an object; it appears whole or not at all. Putting the same object again is a success.
     ///
     /// # Errors
     /// `Exists` for another object of that name that may not be overwritten, `Mismatch` if what arrived has another digest.
@@ -32,13 +33,22 @@ pub trait Store: Debug + Send + Sync {
     /// `NotFound`; `TooLarge` for more than `most` bytes, before they are read.
     async fn get(&self, name: &str, range: Option<Range<u64>>, most: u64) -> Result<Bytes, Error>;
 
-    /// What is known of an object; `None` if there is none.
+    /// Facts about an object; `None` if there is none.
+    ///
+    /// # Errors
+    /// All but that there is none.
     async fn head(&self, name: &str) -> Result<Option<Meta>, Error>;
 
-    /// All objects whose names begin so, in the order of their names.
+    /// All objects whose names begin with `prefix`, in the order of their names.
+    ///
+    /// # Errors
+    /// `Denied`, and those of the way to the store.
     async fn list(&self, prefix: &str) -> Result<Vec<Entry>, Error>;
 
-    /// Removes an object. That there is none is a success.
+    /// Removes an object. It is a success if there is none.
+    ///
+    /// # Errors
+    /// `Denied`, and those of the way to the store.
     async fn delete(&self, name: &str) -> Result<(), Error>;
 
     /// Copies an object of the same service without moving its bytes through this machine.
@@ -48,6 +58,9 @@ pub trait Store: Debug + Send + Sync {
     async fn copy(&self, from: &Source, name: &str, put: &Put) -> Result<(), Error>;
 
     /// Sets who may read an object.
+    ///
+    /// # Errors
+    /// `NotFound`; `NoAcls` and `Unsupported` where objects have no ACLs.
     async fn grant(&self, name: &str, acl: Acl) -> Result<(), Error>;
 }
 

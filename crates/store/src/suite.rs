@@ -1,18 +1,19 @@
-//! What every store has to do: tests of one run these against it.
+//! The conformance suite: every store passes it.
 
 use bytes::Bytes;
 
-use crate::{Acl, Error, Kind, Put, Store, sha1_of};
+use crate::error::{Error, Kind};
+use crate::object::{Acl, Put, sha1_of};
+use crate::store::Store;
 
-/// How the digest and the ACL of a test's object are given.
 fn plain(data: &[u8], overwrite: bool) -> Put {
-    Put { sha1: sha1_of(data), acl: Acl::Unsaid, overwrite }
+    Put::new(sha1_of(data), Acl::Unsaid).with_overwrite(overwrite)
 }
 
-/// Runs all of it, below `prefix`, where nothing is yet.
+/// Runs all of it, below `prefix`, where there are no objects yet.
 ///
 /// # Errors
-/// What the store did that it may not do, in a sentence.
+/// The rule that the store breaks, in a sentence.
 pub async fn run(store: &dyn Store, prefix: &str) -> Result<(), String> {
     let name = |text: &str| format!("{prefix}{text}");
     keeps(store, &name("keeps/")).await?;
@@ -86,13 +87,13 @@ async fn refuses(store: &dyn Store, prefix: &str) -> Result<(), String> {
     expect("the second is there", kept == two)
 }
 
-/// What only a store that checks digests does: not every server does.
+/// The rules of a store that checks digests, which not every server does.
 ///
 /// # Errors
 /// As [`run`].
 pub async fn checks_digests(store: &dyn Store, prefix: &str) -> Result<(), String> {
     let name = format!("{prefix}wrong");
-    let put = Put { sha1: [7; 20], acl: Acl::Unsaid, overwrite: false };
+    let put = Put::new([7; 20], Acl::Unsaid);
     match store.put(&name, Bytes::from_static(b"not these"), &put).await {
         Ok(()) => return Err("a wrong digest was taken".to_owned()),
         Err(error) => expect(

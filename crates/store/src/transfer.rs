@@ -1,4 +1,4 @@
-//! Many objects on their way at once, in bounded memory.
+//! Transfers of many objects at once, in bounded memory.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -8,9 +8,11 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::{Error, Kind, Put, Store};
+use crate::error::{Error, Kind};
+use crate::object::Put;
+use crate::store::Store;
 
-/// What happened to an object on the way.
+/// Something that happened to an object on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// So many bytes have arrived.
@@ -37,7 +39,8 @@ impl fmt::Debug for Upload {
 }
 
 impl Upload {
-    /// To `store`, `jobs` objects at a time. Each that may be `present` is looked for first; if nobody knows, every one.
+    /// To `store`, `jobs` objects at a time. An object that may be `present` is looked for first; with `None`, every one
+    /// is.
     pub fn new(
         store: Arc<dyn Store>,
         jobs: usize,
@@ -63,13 +66,14 @@ impl Upload {
         self.tasks.spawn(async move {
             let _permit = permit;
             let len = data.len() as u64;
-            let meta = match may_be_there {
-                true => match store.head(&name).await {
-                    // Who may not look finds out when it does not let itself be written.
+            let meta = if may_be_there {
+                match store.head(&name).await {
+                    // Without permission to look, the PUT itself tells.
                     Err(Error { kind: Kind::Denied, .. }) => None,
                     meta => meta?,
-                },
-                false => None,
+                }
+            } else {
+                None
             };
             if meta.is_some_and(|meta| meta.is(&data, &put.sha1)) {
                 match store.grant(&name, put.acl).await {
@@ -136,7 +140,10 @@ impl Download {
         Download { store, names, places, jobs: jobs.max(1), most, begun: Mutex::default() }
     }
 
-    /// One of them; those behind it are begun.
+    /// One of them; the next ones are begun.
+    ///
+    /// # Errors
+    /// The store's, for this object.
     pub async fn get(&self, name: &str) -> Result<Bytes, Error> {
         let Some(at) = self.places.get(name).copied() else {
             return self.store.get(name, None, self.most).await;

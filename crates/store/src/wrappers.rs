@@ -1,12 +1,12 @@
-//! The other things that are put around a store.
+//! Layers besides retries: a limit, a dry run, failures for tests.
 
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
-use crate::around::{Around, Call, Operation};
-use crate::{Error, Kind};
+use crate::error::{Error, Kind};
+use crate::layer::{Call, Layer, Operation};
 
 /// No more than so many operations at a time.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ impl Limit {
 }
 
 #[async_trait]
-impl Around for Limit {
+impl Layer for Limit {
     async fn look<'a, T: Send + 'a>(
         &self,
         _: Operation<'a>,
@@ -32,7 +32,7 @@ impl Around for Limit {
     }
 }
 
-/// Nothing is changed; what would be is written down.
+/// Nothing is changed; the changes that would be made are recorded.
 #[derive(Debug, Default)]
 pub struct DryRun(Mutex<Vec<(&'static str, String)>>);
 
@@ -42,14 +42,14 @@ impl DryRun {
         DryRun::default()
     }
 
-    /// What would have been done, and to what.
+    /// The operations that would have been made, and the objects they are for.
     pub fn told(&self) -> Vec<(&'static str, String)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 #[async_trait]
-impl Around for std::sync::Arc<DryRun> {
+impl Layer for std::sync::Arc<DryRun> {
     async fn look<'a, T: Send + 'a>(
         &self,
         _: Operation<'a>,
@@ -65,7 +65,7 @@ impl Around for std::sync::Arc<DryRun> {
     }
 }
 
-/// Which operations fail, for tests: those that `fails` chooses, by their number from 0.
+/// Failures for tests, of the operations that `fails` chooses by their number from 0.
 pub struct Failing<F> {
     count: Mutex<u64>,
     fails: F,
@@ -77,8 +77,9 @@ impl<F> std::fmt::Debug for Failing<F> {
     }
 }
 
-/// How an operation fails.
+/// The way an operation fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Failure {
     /// It is not done.
     Before(Kind),
@@ -94,7 +95,7 @@ impl<F: Fn(u64, Operation<'_>) -> Option<Failure> + Send + Sync> Failing<F> {
 }
 
 #[async_trait]
-impl<F: Fn(u64, Operation<'_>) -> Option<Failure> + Send + Sync> Around for Failing<F> {
+impl<F: Fn(u64, Operation<'_>) -> Option<Failure> + Send + Sync> Layer for Failing<F> {
     async fn look<'a, T: Send + 'a>(
         &self,
         operation: Operation<'a>,

@@ -2,7 +2,7 @@ use std::io;
 
 use crate::tree::{NodeId, Tree};
 
-/// Where the data of a tree's files comes from.
+/// Source of the data of a tree's files.
 pub trait Files: Send {
     /// Fills `buf` with the file's bytes at `offset`, which are inside the length that the tree says.
     ///

@@ -1,11 +1,11 @@
-//! What an inode is: a file, a directory, a link, a device.
+//! Kinds of inodes: a file, a directory, a link, a device.
 
 use crate::error::TreeError;
 
 /// The most bytes that the target of a symbolic link can have: Linux's `PATH_MAX`, less the NUL.
 pub const MAX_TARGET: usize = 4095;
 
-/// What a node is.
+/// Kind of a node: a file, a directory, a link, a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A regular file; its data is read later.
@@ -33,7 +33,7 @@ pub struct Device {
     pub minor: u32,
 }
 
-/// How long a file is, and where its data is.
+/// Length of a file, and the ranges of it that hold data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileData {
@@ -46,7 +46,7 @@ pub struct FileData {
 /// A range of a file that holds data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DataRange {
-    /// Where it starts, in bytes.
+    /// Start of the range, in bytes.
     pub offset: u64,
     /// Its length in bytes, never 0.
     pub len: u64,

@@ -1,4 +1,4 @@
-//! What an inode says of itself.
+//! Properties of an inode.
 
 /// Owner, mode, times, flags and extended attributes of an inode.
 ///

@@ -3,7 +3,7 @@
 use crate::kind::Kind;
 use crate::tree::{NodeId, Tree};
 
-/// How many symbolic links are followed in one path: as many as Linux follows (`path_resolution(7)`).
+/// Limit of symbolic links that are followed in one path, as on Linux (`path_resolution(7)`).
 pub const MAX_LINKS: u32 = 40;
 
 /// The node that a path leads to; symbolic links are followed, and `..` of the root is the root, so that no path leaves

@@ -175,12 +175,12 @@ impl Tree {
         MetaRef { mode, uid, gid, atime, mtime, ctime, crtime, flags, xattrs }
     }
 
-    /// What a node is.
+    /// The kind of a node.
     pub fn kind(&self, node: NodeId) -> &Kind {
         &self.nodes[node.index()].kind
     }
 
-    /// How many names a node has; 1 for a directory.
+    /// The number of names of a node; 1 for a directory.
     pub fn links(&self, node: NodeId) -> u32 {
         self.nodes[node.index()].links
     }
@@ -212,7 +212,7 @@ impl Tree {
         entries.iter().find(|entry| self.name_of(entry.name) == name).map(|entry| entry.node)
     }
 
-    /// What is at a path from the root; symbolic links are not followed.
+    /// The node at a path from the root; symbolic links are not followed.
     pub fn find(&self, path: &[u8]) -> Option<NodeId> {
         let mut names = path.split(|&byte| byte == b'/').filter(|name| !name.is_empty());
         names.try_fold(Tree::ROOT, |directory, name| self.child(directory, name))
@@ -229,7 +229,7 @@ impl Tree {
         (0..self.nodes.len() as u32).map(NodeId)
     }
 
-    /// How many nodes there are.
+    /// The number of nodes.
     pub fn len(&self) -> usize {
         self.nodes.len()
     }

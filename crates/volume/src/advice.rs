@@ -2,14 +2,14 @@ use std::borrow::Cow;
 
 /// Something that a person can do about an error, a finding or an event.
 ///
-/// What depends on the options of a face (a command, a service) is a variant of its own, which the face words with the
-/// names that its user typed. The rest reads the same everywhere and is [`Advice::Say`].
+/// Advice that depends on the options of a face (a command, a service) is a variant of its own; the face words it with
+/// the names that its user typed. The rest reads the same everywhere and is [`Advice::Say`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Advice {
     /// Ask for a length of at least so many MiB, or leave something out.
     ChooseLength {
-        /// What is enough, in MiB.
+        /// A length that is enough, in MiB.
         needed: u64,
     },
     /// Ask for another length than the one that was chosen.
@@ -57,8 +57,74 @@ pub enum Advice {
     Say(Cow<'static, str>),
 }
 
+impl Advice {
+    /// One of each sort, for the tests of a face: it has words for all that it can show.
+    pub fn every() -> Vec<Advice> {
+        vec![
+            Advice::ChooseLength { needed: 512 },
+            Advice::OtherLength,
+            Advice::Exclude,
+            Advice::ExcludeOrLargerBlocks,
+            Advice::ExcludeOrLargerInodes,
+            Advice::SmallerInodes { most: 1024, block_size: 4096 },
+            Advice::OmitInodeSize,
+            Advice::Tolerate,
+            Advice::RepairOrNoBootLoader,
+            Advice::FindBootLoader,
+            Advice::KeepBootLoader,
+            Advice::Partition,
+            Advice::MakeDisk,
+            Advice::OmitUuid,
+            Advice::KeepUuid,
+            Advice::FixFstab,
+            Advice::GrubLegacyProfile,
+            Advice::KeepHostKeys,
+            Advice::WriteReport,
+            Advice::from("repair it"),
+        ]
+    }
+}
+
 impl From<&'static str> for Advice {
     fn from(text: &'static str) -> Advice {
         Advice::Say(Cow::Borrowed(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sorts, in the order in which they are declared. A new one that is missing here does not compile.
+    fn sort(advice: &Advice) -> usize {
+        use Advice::*;
+        match advice {
+            ChooseLength { .. } => 0,
+            OtherLength => 1,
+            Exclude => 2,
+            ExcludeOrLargerBlocks => 3,
+            ExcludeOrLargerInodes => 4,
+            SmallerInodes { .. } => 5,
+            OmitInodeSize => 6,
+            Tolerate => 7,
+            RepairOrNoBootLoader => 8,
+            FindBootLoader => 9,
+            KeepBootLoader => 10,
+            Partition => 11,
+            MakeDisk => 12,
+            OmitUuid => 13,
+            KeepUuid => 14,
+            FixFstab => 15,
+            GrubLegacyProfile => 16,
+            KeepHostKeys => 17,
+            WriteReport => 18,
+            Say(_) => 19,
+        }
+    }
+
+    #[test]
+    fn every_sort_is_among_all() {
+        let sorts: Vec<_> = Advice::every().iter().map(sort).collect();
+        assert_eq!(sorts, (0..=19).collect::<Vec<_>>());
     }
 }

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 
 use crate::little_endian::{u16_at, u64_at};
 use crate::root_device::Disk;
@@ -13,6 +14,7 @@ use crate::table::{Division, SECTOR, Table};
 
 /// A boot loader, as its first sector shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Loader {
     /// GRUB 2, its core image outside of file systems.
     Grub2,
@@ -30,15 +32,16 @@ impl fmt::Display for Loader {
     }
 }
 
-/// Bytes of a boot chain, by sectors: from, and how many.
+/// A boot chain, as far as it lies outside of file systems.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Chain {
-    /// What boots.
+    /// The boot loader.
     pub loader: Loader,
     /// The code of the first sector.
     pub code: Vec<u8>,
     /// The sectors that belong to it, the first sector not among them.
-    pub sectors: (u64, u64),
+    pub sectors: Range<u64>,
 }
 
 /// Why a boot chain cannot be cloned.
@@ -104,17 +107,17 @@ impl Chain {
 }
 
 /// Where stage 1.5 may be: all of the gap, if stage 1 reads from there.
-fn legacy(code: &[u8], table: &Table) -> Result<(u64, u64), ChainError> {
+fn legacy(code: &[u8], table: &Table) -> Result<Range<u64>, ChainError> {
     let next = u32::from_le_bytes([code[0x44], code[0x45], code[0x46], code[0x47]]);
     let gap = gap(table);
     match next {
-        1 if table.division() == Division::Mbr && gap > 1 => Ok((1, gap - 1)),
+        1 if table.division() == Division::Mbr && gap > 1 => Ok(1..gap),
         _ => Err(ChainError::BlockList),
     }
 }
 
 /// Where GRUB 2's core image is; it has to lie in the gap or in a BIOS boot partition, all of it.
-fn core_image(disk: &Disk, code: &[u8], table: &Table) -> Result<(u64, u64), ChainError> {
+fn core_image(disk: &Disk, code: &[u8], table: &Table) -> Result<Range<u64>, ChainError> {
     let start = u64_at(code, 0x5c);
     let (from, to) = match table.division() {
         Division::Mbr => (1, gap(table)),
@@ -142,7 +145,7 @@ fn core_image(disk: &Disk, code: &[u8], table: &Table) -> Result<(u64, u64), Cha
             // A BIOS boot partition may be large, a core image is not.
             let end = to.min(used.max(from + MAX_GAP));
             let is_sane = end - from <= MAX_CORE + 2 * MAX_GAP;
-            return if is_sane { Ok((from, end - from)) } else { Err(ChainError::BlockList) };
+            return if is_sane { Ok(from..end) } else { Err(ChainError::BlockList) };
         }
         if run < from || run.saturating_add(len) > to || len > MAX_CORE {
             return Err(ChainError::BlockList);

@@ -9,15 +9,17 @@ use crate::root_device::Disk;
 
 /// Bytes that lie somewhere on the disk that is made.
 #[derive(Debug)]
-pub struct Piece {
-    /// Where they begin.
+#[non_exhaustive]
+pub struct Region {
+    /// Offset of the first byte.
     pub offset: u64,
-    /// What they are.
+    /// The bytes.
     pub bytes: Bytes,
 }
 
 /// Bytes that are known, or those of another disk.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Bytes {
     /// Known.
     Known(Vec<u8>),
@@ -25,14 +27,14 @@ pub enum Bytes {
     Of {
         /// The other disk.
         disk: Arc<Disk>,
-        /// Where they begin there.
+        /// Offset of the first byte there.
         offset: u64,
         /// Their length.
         len: u64,
     },
 }
 
-impl Piece {
+impl Region {
     /// Its length in bytes.
     #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
     pub fn len(&self) -> u64 {
@@ -42,8 +44,8 @@ impl Piece {
         }
     }
 
-    pub(crate) fn known(offset: u64, bytes: Vec<u8>) -> Piece {
-        Piece { offset, bytes: Bytes::Known(bytes) }
+    pub(crate) fn known(offset: u64, bytes: Vec<u8>) -> Region {
+        Region { offset, bytes: Bytes::Known(bytes) }
     }
 
     /// Copies what of it lies in `buf`, whose first byte is that at `offset` on the disk.
@@ -65,21 +67,21 @@ impl Piece {
     }
 }
 
-/// A whole disk: pieces, and a file system among them.
+/// A whole disk: regions, and a file system among them.
 #[derive(Debug)]
 pub struct DiskImage<I> {
     len: u64,
-    pieces: Vec<Piece>,
+    regions: Vec<Region>,
     file_system: I,
     start: u64,
     extents: Vec<Extent>,
 }
 
 impl<I: Image> DiskImage<I> {
-    /// Puts a file system at `start` on a disk of `len` bytes; nothing overlaps it, and later pieces hide earlier ones.
-    pub fn new(len: u64, pieces: Vec<Piece>, file_system: I, start: u64) -> DiskImage<I> {
+    /// Puts a file system at `start` on a disk of `len` bytes; nothing overlaps it, and later regions hide earlier ones.
+    pub fn new(len: u64, regions: Vec<Region>, file_system: I, start: u64) -> DiskImage<I> {
         let mut ranges: Vec<_> =
-            pieces.iter().map(|piece| (piece.offset, piece.offset + piece.len())).collect();
+            regions.iter().map(|region| (region.offset, region.offset + region.len())).collect();
         ranges.extend(
             file_system
                 .extents()
@@ -93,7 +95,7 @@ impl<I: Image> DiskImage<I> {
                 runs.push(from / ALIGN * ALIGN, to.next_multiple_of(ALIGN).min(len));
             }
         }
-        DiskImage { len, pieces, file_system, start, extents: runs.into_extents() }
+        DiskImage { len, regions, file_system, start, extents: runs.into_extents() }
     }
 }
 
@@ -119,8 +121,8 @@ impl<I: Image> Image for DiskImage<I> {
             self.file_system.read_at(target, from - self.start)?;
         }
         if !is_inside {
-            for piece in &self.pieces {
-                piece.put(buf, offset)?;
+            for region in &self.regions {
+                region.put(buf, offset)?;
             }
         }
         Ok(())

@@ -14,13 +14,14 @@ mod patterns;
 pub(crate) use patterns::Scope;
 pub use patterns::{PatternError, Patterns};
 
-/// What to leave out without being told.
+/// Files that are left out although no pattern names them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Filter {
     /// Private keys, credentials and histories, by what is in the files.
     #[default]
     Content,
-    /// What the classic `ec2-bundle-vol` left out, by fourteen patterns of names.
+    /// Files that the classic `ec2-bundle-vol` left out, by fourteen patterns of names.
     Classic,
     /// Nothing.
     None,
@@ -153,8 +154,8 @@ mod tests {
         std::fs::write(info.join("a.md5sums"), "/usr/no\n").unwrap();
         std::fs::write(info.join("b:amd64.list"), "/usr/bin/z\n").unwrap();
         let packages = packages().unwrap();
-        assert!(packages.list(b"etc/ssl/x.pem") && packages.list(b"usr/bin/z"));
-        assert!(!packages.list(b"usr/no"));
+        assert!(packages.lists(b"etc/ssl/x.pem") && packages.lists(b"usr/bin/z"));
+        assert!(!packages.lists(b"usr/no"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 /// The root's new file system, and what else of the old disk is in the image.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct NewRoot {
     /// `UUID=…`, as the line of the root is to name it.
     pub name: String,
@@ -12,12 +13,18 @@ pub struct NewRoot {
     pub names: Vec<String>,
     /// Its type.
     pub fs_type: &'static str,
-    /// Whether the image has an EFI system partition: it is mounted by names of its own.
+    /// True if the image has an EFI system partition: it is mounted by names of its own.
     pub keeps_efi: bool,
 }
 
 impl NewRoot {
-    /// Whether this is a name that the root has wherever it is: `UUID=x`, and also `/dev/disk/by-uuid/x`.
+    /// A root of this type that is found by these names, of which the first is the one that its line has.
+    pub fn new(names: Vec<String>, fs_type: &'static str) -> NewRoot {
+        let name = names.first().cloned().unwrap_or_default();
+        NewRoot { name, names, fs_type, keeps_efi: false }
+    }
+
+    /// Returns whether this is a name that the root has wherever it is: `UUID=x`, and also `/dev/disk/by-uuid/x`.
     pub(crate) fn is_called(&self, device: &str) -> bool {
         let Some((tag, name)) = tag(device) else { return false };
         let is_name = |own: &String| {
@@ -45,8 +52,9 @@ pub(crate) fn tag(device: &str) -> Option<(&'static str, &str)> {
     })
 }
 
-/// What was done to a line.
+/// A change of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LineChange {
     /// The line as it was.
     pub old: String,
@@ -58,21 +66,22 @@ pub struct LineChange {
 
 /// One line that mounts something.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// What is mounted.
+#[non_exhaustive]
+pub struct Line {
+    /// The device, or its name: `UUID=…`.
     pub device: String,
-    /// Where.
+    /// The mount point.
     pub point: String,
     /// As what.
     pub fs_type: String,
-    /// How, separated by commas.
+    /// The options, separated by commas.
     pub options: String,
     /// What follows: for `dump` and `fsck`.
     rest: String,
 }
 
-impl Entry {
-    fn parse(line: &str) -> Option<Entry> {
+impl Line {
+    fn parse(line: &str) -> Option<Line> {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             return None;
@@ -84,21 +93,22 @@ impl Entry {
         let rest: Vec<_> = fields.collect();
         // A device may be quoted, UUID="…", and a label may have blanks.
         let device = unescaped(&device.replace('"', ""));
-        Some(Entry { device, point, fs_type, options, rest: rest.join(" ") })
+        Some(Line { device, point, fs_type, options, rest: rest.join(" ") })
     }
 
     fn has(&self, option: &str) -> bool {
         self.options.split(',').any(|have| have == option)
     }
 
-    /// Whether a boot goes on without it. `nobootwait` is what Ubuntu had before systemd; what is mounted when it is
+    /// Returns whether a boot continues without it. `nobootwait` is what Ubuntu had before systemd; what is mounted
+    /// when it is
     /// used is waited for only then.
     pub fn may_be_missing(&self) -> bool {
         const OPTIONS: [&str; 4] = ["nofail", "noauto", "nobootwait", "x-systemd.automount"];
         OPTIONS.iter().any(|option| self.has(option))
     }
 
-    /// Whether a boot waits for its device.
+    /// Returns whether a boot waits for its device.
     pub(crate) fn is_waited_for(&self) -> bool {
         self.is_device() && self.fs_type != "swap" && !self.may_be_missing()
     }
@@ -124,12 +134,12 @@ fn unescaped(field: &str) -> String {
 }
 
 /// The lines of an `fstab` that mount something.
-pub fn entries(text: &str) -> Vec<Entry> {
-    text.lines().filter_map(Entry::parse).collect()
+pub fn lines(text: &str) -> Vec<Line> {
+    text.lines().filter_map(Line::parse).collect()
 }
 
 /// Why a line would hurt a new instance.
-fn fault(entry: &Entry, root: &NewRoot) -> Option<&'static str> {
+fn fault(entry: &Line, root: &NewRoot) -> Option<&'static str> {
     let is_there = root.is_called(&entry.device);
     if entry.is_cloud_init() {
         return Some("cloud-init wrote it for the old instance, and writes it again");
@@ -147,18 +157,19 @@ fn fault(entry: &Entry, root: &NewRoot) -> Option<&'static str> {
     }
 }
 
-/// What would be wrong in an instance of the image, line by line.
-pub fn faults(text: &str, root: &NewRoot) -> Vec<(Entry, &'static str)> {
-    let all = entries(text).into_iter();
+/// Finds the lines that would hurt an instance of the image, and why.
+pub fn faults(text: &str, root: &NewRoot) -> Vec<(Line, &'static str)> {
+    let all = lines(text).into_iter();
     all.filter(|entry| entry.point != "/")
         .filter_map(|entry| fault(&entry, root).map(|fault| (entry, fault)))
         .collect()
 }
 
-/// Whether the root's line, if there is one, names the new file system or a device: the root that is mounted already
+/// Returns whether the root's line, if there is one, names the new file system or a device: the root that is mounted
+/// already
 /// becomes writable under any device's name, only not under a UUID or a label that nothing has.
 pub fn finds_root(text: &str, root: &NewRoot) -> Option<bool> {
-    let line = entries(text).into_iter().find(|entry| entry.point == "/")?;
+    let line = lines(text).into_iter().find(|entry| entry.point == "/")?;
     Some(root.is_called(&line.device) || tag(&line.device).is_none())
 }
 
@@ -166,7 +177,7 @@ pub fn finds_root(text: &str, root: &NewRoot) -> Option<bool> {
 pub fn fix(text: &str, root: &NewRoot) -> (String, Vec<LineChange>) {
     let (mut out, mut changes, mut has_root) = (String::new(), Vec::new(), false);
     for line in text.lines() {
-        let Some(entry) = Entry::parse(line) else {
+        let Some(entry) = Line::parse(line) else {
             out += line;
             out.push('\n');
             continue;
@@ -208,7 +219,7 @@ pub fn fix(text: &str, root: &NewRoot) -> (String, Vec<LineChange>) {
 }
 
 /// The root's options; those that only another file system knows would make mounting fail.
-fn options_for(entry: &Entry, fs_type: &str) -> String {
+fn options_for(entry: &Line, fs_type: &str) -> String {
     const GENERAL: [&str; 16] = [
         "ro",
         "rw",

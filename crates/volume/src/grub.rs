@@ -14,6 +14,7 @@ use crate::tool::{self, ToolError};
 
 /// A boot sector and a core image that finds `/boot/grub` by the file system's UUID.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Core {
     boot: Vec<u8>,
     core: Vec<u8>,
@@ -36,7 +37,7 @@ pub enum GrubError {
     /// A file cannot be read or written.
     #[error("using `{}`", path.display())]
     File {
-        /// Which one.
+        /// The file.
         path: PathBuf,
         /// Why.
         source: std::io::Error,
@@ -44,7 +45,7 @@ pub enum GrubError {
     /// `grub-mkimage` failed.
     #[error(transparent)]
     Tool(#[from] ToolError),
-    /// What came out cannot be used.
+    /// The core image cannot be used: it has this length in bytes.
     #[error("the core image has {0} bytes, which is none or more than there is room for")]
     Size(usize),
 }
@@ -91,7 +92,7 @@ impl Core {
     /// Puts one together for the tree at `root`. What `grub-mkimage` reads and writes is in `temporary` meanwhile.
     ///
     /// # Errors
-    /// What is missing, or what failed.
+    /// GRUB or `grub-mkimage` is missing, or failed.
     pub fn build(
         root: &Path,
         tree: &Tree,
@@ -153,7 +154,7 @@ impl Core {
     }
 }
 
-/// Whether a directory and all that is in it lie in the tree: a link may lead out of it, to other people's files.
+/// Returns whether a directory and all that is in it lie in the tree: a link may lead out of it, to other people's files.
 fn is_inside(directory: &Path, root: &Path) -> bool {
     let Ok(root) = root.canonicalize() else { return false };
     let lies_inside = |path: &Path| path.canonicalize().is_ok_and(|path| path.starts_with(&root));
@@ -189,9 +190,10 @@ pub fn configuration(tree: &Tree, uuid: Uuid, arguments: &str) -> Option<String>
     ];
     let initrd = initrd.iter().find(|name| names.contains(&name.as_str()));
     let initrd = initrd.map_or_else(String::new, |name| format!("initrd /boot/{name}\n"));
-    let arguments = match arguments.contains("console=") {
-        true => arguments.to_owned(),
-        false => format!("console=tty0 console=ttyS0,115200n8 {arguments}"),
+    let arguments = if arguments.contains("console=") {
+        arguments.to_owned()
+    } else {
+        format!("console=tty0 console=ttyS0,115200n8 {arguments}")
     };
     Some(format!(
         "# Written by baler, because there was no configuration.\n\

@@ -147,7 +147,7 @@ pub(crate) fn open_file(directory: BorrowedFd<'_>, name: &CStr) -> Result<OwnedF
     open(directory, name, OFlags::empty())
 }
 
-/// Whether an error says that something is no longer there, or something else is at its place.
+/// Returns whether an error says that something is no longer there, or something else is at its place.
 pub(crate) fn is_gone(error: Errno) -> bool {
     matches!(error, Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::STALE | Errno::NXIO)
 }

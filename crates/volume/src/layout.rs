@@ -1,13 +1,14 @@
-//! What lies where on the disk that is made.
+//! The layout of the disk that is made.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::chain::{Chain, Loader};
-use crate::disk::{Bytes, Piece};
+use crate::disk::{Bytes, Region};
 use crate::grub::Core;
 use crate::root_device::Disk;
 use crate::table::{
@@ -16,6 +17,7 @@ use crate::table::{
 
 /// A disk, as data: its table, its boot chain, and the place of the root's file system.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Layout {
     /// The disk's length in bytes.
     pub len: u64,
@@ -23,26 +25,27 @@ pub struct Layout {
     pub table: Option<Table>,
     /// The number of the root's partition; 0 without a table.
     pub root: u32,
-    /// Where the file system begins, in bytes.
+    /// Offset of the file system, in bytes.
     pub start: u64,
     /// The file system's length in bytes.
     pub root_len: u64,
-    /// Where the boot loader comes from.
+    /// Origin of the boot loader.
     pub boot: Boot,
     /// Everything but the file system.
-    pub pieces: Vec<Piece>,
+    pub regions: Vec<Region>,
 }
 
-/// Where a boot loader comes from.
+/// Origin of a boot loader.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Boot {
     /// There is none.
     None,
-    /// That of this disk.
+    /// Cloned from a disk.
     Cloned {
         /// The disk, or its image.
         disk: PathBuf,
-        /// What it is.
+        /// The boot loader.
         loader: Loader,
     },
     /// GRUB 2, put together from these modules.
@@ -52,7 +55,7 @@ pub enum Boot {
     },
 }
 
-/// What it is, and where it comes from: `GRUB 2, cloned from /dev/sda`, or `none`.
+/// The boot loader and its origin: `GRUB 2, cloned from /dev/sda`, or `none`.
 impl fmt::Display for Boot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -63,7 +66,7 @@ impl fmt::Display for Boot {
     }
 }
 
-/// How long things are to be.
+/// Length of the disk or of the file system, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
     /// The whole disk.
@@ -92,7 +95,7 @@ pub enum LayoutError {
     Kept {
         /// The length that was asked for.
         len: u64,
-        /// What is needed.
+        /// The length that is needed.
         least: u64,
     },
     /// Two parts of the disk that is cloned lie on each other.
@@ -153,8 +156,8 @@ impl Layout {
         if len == 0 {
             return Err(LayoutError::TooShort { len });
         }
-        let (table, pieces) = (None, Vec::new());
-        Ok(Layout { len, table, root: 0, start: 0, root_len, boot: Boot::None, pieces })
+        let (table, regions) = (None, Vec::new());
+        Ok(Layout { len, table, root: 0, start: 0, root_len, boot: Boot::None, regions })
     }
 
     /// A new disk with one partition for the root, and on a GPT another one for the boot loader.
@@ -195,13 +198,13 @@ impl Layout {
             _ => DiskId::Mbr((uuid.as_u128() as u32).max(1)),
         };
         let table = Table { id, partitions };
-        let mut pieces = table_pieces(&table, len)?;
+        let mut regions = table_regions(&table, len)?;
         let mut boot = Boot::None;
         if let Some(core) = core {
             let at = if division == Division::Gpt { BIOS_BOOT_START } else { 1 };
             let (code, bytes) = core.placed_at(at);
-            put_code(&mut pieces, &code);
-            pieces.push(Piece::known(at * SECTOR, bytes));
+            put_code(&mut regions, &code);
+            regions.push(Region::known(at * SECTOR, bytes));
             boot = Boot::Built { modules: core.modules };
         }
         Ok(Layout {
@@ -211,12 +214,12 @@ impl Layout {
             start: FIRST * SECTOR,
             root_len,
             boot,
-            pieces,
+            regions,
         })
     }
 
     /// A disk like another one, with its boot chain: partitions have the numbers, places, types and names that they
-    /// have there. Those that are neither the root nor needed to boot are left away.
+    /// have there. Those that are neither the root nor needed to boot are omitted.
     ///
     /// # Errors
     /// A length that is too short, a disk that cannot be read.
@@ -241,7 +244,7 @@ impl Layout {
         }
         let len = len.max(least);
         let mut new_root = Partition { len: root_len / SECTOR, ..root.clone() };
-        // Some firmware wants one to be active, and the one that was may be left away.
+        // Some firmware wants one to be active, and the one that was may be omitted.
         if let PartitionKind::Mbr { active, .. } = &mut new_root.kind {
             *active = true;
         }
@@ -249,27 +252,27 @@ impl Layout {
         partitions.extend(kept.iter().cloned());
         partitions.sort_by_key(|partition| partition.number);
         let table = Table { id: old.id, partitions };
-        check_apart(&table, number, chain.sectors)?;
-        let mut pieces = table_pieces(&table, len)?;
-        put_code(&mut pieces, &chain.code);
-        let (first, count) = chain.sectors;
-        let mut bytes = vec![0; (count * SECTOR) as usize];
+        check_apart(&table, number, &chain.sectors)?;
+        let mut regions = table_regions(&table, len)?;
+        put_code(&mut regions, &chain.code);
+        let Range { start: first, end } = chain.sectors;
+        let mut bytes = vec![0; ((end - first) * SECTOR) as usize];
         disk.read_at(&mut bytes, first * SECTOR)?;
-        pieces.push(Piece::known(first * SECTOR, bytes));
+        regions.push(Region::known(first * SECTOR, bytes));
         for partition in kept.iter().filter(|partition| partition.is_efi_system()) {
-            pieces.extend(used(&disk, partition)?);
+            regions.extend(used(&disk, partition)?);
         }
         let boot = Boot::Cloned { disk: disk.path.clone(), loader: chain.loader };
         let start = root.start * SECTOR;
-        Ok(Layout { len, table: Some(table), root: number, start, root_len, boot, pieces })
+        Ok(Layout { len, table: Some(table), root: number, start, root_len, boot, regions })
     }
 
-    /// How the disk is divided.
+    /// The division of the disk.
     pub fn division(&self) -> Division {
         self.table.as_ref().map_or(Division::None, Table::division)
     }
 
-    /// What `root=PARTUUID=` calls the root.
+    /// The name of the root's partition for `root=PARTUUID=`.
     pub fn part_uuid(&self) -> Option<String> {
         let table = self.table.as_ref()?;
         Some(table.partition(self.root)?.part_uuid(table.id))
@@ -284,30 +287,29 @@ fn gpt_kind(type_guid: Uuid, guid: Uuid, text: &str) -> PartitionKind {
     PartitionKind::Gpt { type_guid, guid, attributes: 0, name }
 }
 
-fn table_pieces(table: &Table, len: u64) -> Result<Vec<Piece>, TableError> {
-    let pieces = table.write(len / SECTOR)?;
-    Ok(pieces.into_iter().map(|(offset, bytes)| Piece::known(offset, bytes)).collect())
+fn table_regions(table: &Table, len: u64) -> Result<Vec<Region>, TableError> {
+    let regions = table.write(len / SECTOR)?;
+    Ok(regions.into_iter().map(|(offset, bytes)| Region::known(offset, bytes)).collect())
 }
 
 /// Puts boot code before the table in the first sector.
-fn put_code(pieces: &mut [Piece], code: &[u8]) {
-    if let Some(Piece { offset: 0, bytes: Bytes::Known(bytes) }) = pieces.first_mut() {
+fn put_code(regions: &mut [Region], code: &[u8]) {
+    if let Some(Region { offset: 0, bytes: Bytes::Known(bytes) }) = regions.first_mut() {
         bytes[..code.len()].copy_from_slice(code);
     }
 }
 
 /// Refuses a disk whose parts lie on each other: one of them would be destroyed in the copy.
-fn check_apart(table: &Table, root: u32, boot: (u64, u64)) -> Result<(), LayoutError> {
+fn check_apart(table: &Table, root: u32, boot: &Range<u64>) -> Result<(), LayoutError> {
     let mut parts: Vec<_> =
         table.partitions.iter().map(|part| (part.start, part.end(), part.number)).collect();
     parts.sort_unstable();
     let overlap = parts.windows(2).find(|pair| pair[1].0 < pair[0].1).map(|pair| &pair[1]);
-    let (from, to) = (boot.0, boot.0 + boot.1);
     // A BIOS boot partition holds them; any other one must not, nor one that is said to be one and has the root in it.
     let on_boot = parts.iter().find(|(start, end, number)| {
         let holds =
             *number != root && table.partition(*number).is_some_and(Partition::is_bios_boot);
-        !holds && *start < to && from < *end
+        !holds && *start < boot.end && boot.start < *end
     });
     match overlap.or(on_boot) {
         Some((_, _, number)) => Err(LayoutError::Overlap(*number)),
@@ -316,20 +318,20 @@ fn check_apart(table: &Table, root: u32, boot: (u64, u64)) -> Result<(), LayoutE
 }
 
 /// What of a partition is not zeros: it is small, and most of it was never used.
-fn used(disk: &Arc<Disk>, partition: &Partition) -> std::io::Result<Vec<Piece>> {
+fn used(disk: &Arc<Disk>, partition: &Partition) -> std::io::Result<Vec<Region>> {
     const STEP: u64 = 64 * 1024;
-    let (mut pieces, mut buffer) = (Vec::<Piece>::new(), vec![0; STEP as usize]);
+    let (mut regions, mut buffer) = (Vec::<Region>::new(), vec![0; STEP as usize]);
     let (mut at, end) = (partition.start * SECTOR, partition.end() * SECTOR);
     while at < end {
         let size = STEP.min(end - at);
         let block = &mut buffer[..size as usize];
         disk.read_at(block, at)?;
         if block.iter().any(|byte| *byte != 0) {
-            match pieces.last_mut() {
-                Some(Piece { offset, bytes: Bytes::Of { len, .. } }) if *offset + *len == at => {
+            match regions.last_mut() {
+                Some(Region { offset, bytes: Bytes::Of { len, .. } }) if *offset + *len == at => {
                     *len += size;
                 }
-                _ => pieces.push(Piece {
+                _ => regions.push(Region {
                     offset: at,
                     bytes: Bytes::Of { disk: disk.clone(), offset: at, len: size },
                 }),
@@ -337,7 +339,7 @@ fn used(disk: &Arc<Disk>, partition: &Partition) -> std::io::Result<Vec<Piece>> 
         }
         at += size;
     }
-    Ok(pieces)
+    Ok(regions)
 }
 
 #[cfg(test)]

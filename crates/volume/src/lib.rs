@@ -18,7 +18,7 @@
 //! 7. The [`disk`] is an image, in which [`reader`] reads the tree's files. What changes meanwhile on a machine that
 //!    runs is noted, not an error.
 //!
-//! What it tells is an [`Event`]; what can be done about something is an [`Advice`], a value that names no option: the
+//! Messages are [`Event`]s. Something that can be done is an [`Advice`], a value that names no option: the
 //! program that a person uses words it. Nothing here prints, reads the environment or parses a command line. Two things
 //! start programs, both through one door: [`grub`] starts `grub-mkimage`, [`script`] starts `mount` and the user's own.
 //!

@@ -1,4 +1,4 @@
-//! Whether an image will boot, and why not: said before anything is read but a few small files.
+//! Checks whether an image will boot, before anything is read but a few small files.
 //!
 //! An error is what certainly does not boot. A warning is what boots in some places, or boots and then does not work.
 
@@ -27,7 +27,7 @@ use look::Lint;
 
 /// Looks for what keeps an image from booting; `read` gives a file's contents, or `None` if it cannot be read.
 ///
-/// What is wrong in the same way in several entries is told once.
+/// A fault that several entries have in the same way is reported once.
 pub fn lint(
     subject: &Subject<'_>,
     read: &mut dyn FnMut(NodeId) -> Option<Vec<u8>>,

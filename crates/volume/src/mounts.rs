@@ -1,4 +1,4 @@
-//! What is mounted where, as `/proc/self/mountinfo` tells it.
+//! The table of mounts, from `/proc/self/mountinfo`.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -10,7 +10,7 @@ use std::path::Path;
 
 use baler_tree::Device;
 
-/// What is mounted, in the order in which it was.
+/// The table of mounts, in the order in which they were mounted.
 #[derive(Clone, Debug, Default)]
 pub struct Mounts {
     mounts: Vec<Mount>,
@@ -18,23 +18,25 @@ pub struct Mounts {
 
 /// One line of `mountinfo` (the kernel's `Documentation/filesystems/proc.rst`, section 3.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Mount {
     /// The device number of the file system; its major is 0 where it lies on no block device, or on several.
     pub device: Device,
-    /// Which directory or file of the file system is mounted: `/` unless it is a bind mount or a subvolume.
+    /// The directory or file of the file system that is mounted: `/` unless it is a bind mount or a subvolume.
     pub root: Vec<u8>,
-    /// Where it is mounted, seen from the root of the process.
+    /// The mount point, seen from the root of the process.
     pub point: Vec<u8>,
     /// The file system's type.
     pub fs_type: Vec<u8>,
-    /// What is mounted, as it was said to `mount`: a device, a server's directory, any word.
+    /// The source, as it was given to `mount`: a device, a server's directory, any word.
     pub source: Vec<u8>,
     /// The device number of `source`, where that is a device.
     pub source_device: Option<Device>,
 }
 
-/// What a file system holds.
+/// Contents of a file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Holds {
     /// Files on a disk of this machine.
     Disk,
@@ -88,7 +90,7 @@ const DISK: [&str; 24] = [
 const LOOP_MAJOR: u32 = 7;
 
 impl Mounts {
-    /// What this process sees.
+    /// Reads the table of this process.
     ///
     /// # Errors
     /// `/proc` is not mounted.
@@ -114,7 +116,7 @@ impl Mounts {
         Mounts { mounts }
     }
 
-    /// Whether nothing is known.
+    /// Returns whether nothing is known.
     pub fn is_empty(&self) -> bool {
         self.mounts.is_empty()
     }
@@ -124,7 +126,7 @@ impl Mounts {
         self.mounts.iter()
     }
 
-    /// What a path lies on: the last mount on it, or on the nearest directory above it.
+    /// The mount that a path lies on: the last one on it, or on the nearest directory above it.
     pub fn holding(&self, path: &Path) -> Option<&Mount> {
         let is_above = |mount: &&Mount| path.starts_with(OsStr::from_bytes(&mount.point));
         self.iter().filter(is_above).max_by_key(|mount| mount.point.len())
@@ -166,7 +168,7 @@ impl Mount {
         }
     }
 
-    /// What the file system holds, by its type and what it lies on.
+    /// The contents of the file system, by its type and its device.
     pub fn holds(&self) -> Holds {
         let is_one_of = |types: &[&str]| types.iter().any(|known| known.as_bytes() == self.fs_type);
         if is_one_of(&KERNEL) {
@@ -178,7 +180,7 @@ impl Mount {
         }
     }
 
-    /// Whether it lies on a block device that is not a loop device: those are known by number, not by name.
+    /// Returns whether it lies on a block device that is not a loop device: those are known by number, not by name.
     fn is_on_disk(&self) -> bool {
         match (self.device.major, self.source_device) {
             // btrfs and others that may lie on several devices.

@@ -1,4 +1,4 @@
-//! What a file system says of itself in its superblock.
+//! Superblocks of file systems.
 //!
 //! Sources: the kernel's `Documentation/filesystems/ext4/super.rst`, `fs/xfs/libxfs/xfs_format.h`,
 //! `include/uapi/linux/btrfs_tree.h`.
@@ -12,10 +12,11 @@ use crate::little_endian::{u16_at, u32_at};
 
 /// A file system's names, and of ext2, ext3 and ext4 more.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Probe {
     /// `ext4`, `xfs`, `btrfs`; ext2 and ext3 are told apart by what they have.
     pub fs_type: &'static str,
-    /// What it is mounted by.
+    /// The UUID by which it is mounted.
     pub uuid: Uuid,
     /// Without the zeros behind it.
     pub label: Vec<u8>,
@@ -23,8 +24,9 @@ pub struct Probe {
     pub ext: Option<ExtProbe>,
 }
 
-/// What of an ext file system is worth keeping.
+/// Properties of an ext file system that are worth keeping.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ExtProbe {
     /// Bytes of a block.
     pub block_size: u32,
@@ -36,25 +38,25 @@ pub struct ExtProbe {
     pub inodes: u32,
     /// Bytes of an inode.
     pub inode_size: u16,
-    /// What the hashes of names begin with.
+    /// Seed of the hashes of names.
     pub hash_seed: Uuid,
-    /// Which hash; `None` for one that is not known here.
+    /// Hash of names; `None` for one that is not known here.
     pub hash_version: Option<HashVersion>,
     /// The bits of the mount options that it brings.
     pub default_mount_options: u32,
-    /// What the kernel does about errors.
+    /// Reaction of the kernel to errors.
     pub on_error: u16,
     /// Compatible, incompatible and read-only compatible features.
     pub features: [u32; 3],
 }
 
 impl ExtProbe {
-    /// Whether it has extents.
+    /// Returns whether it has extents.
     pub fn has_extents(&self) -> bool {
         self.features[1] & 0x40 != 0
     }
 
-    /// Whether its block numbers have 64 bits.
+    /// Returns whether its block numbers have 64 bits.
     pub fn is_64bit(&self) -> bool {
         self.features[1] & 0x80 != 0
     }
@@ -64,7 +66,7 @@ impl ExtProbe {
         self.blocks.saturating_mul(self.block_size.into())
     }
 
-    /// Whether there is not one block in it.
+    /// Returns whether it has no block.
     pub fn is_empty(&self) -> bool {
         self.blocks == 0
     }

@@ -39,7 +39,7 @@ struct Current {
     end: u64,
 }
 
-/// What happened to files while they were read; clones show the same, wherever the [`TreeFiles`] is.
+/// List of what happened to files while they were read; clones show the same, wherever the [`TreeFiles`] is.
 #[derive(Clone, Debug, Default)]
 pub struct Troubles {
     files: Arc<Mutex<BTreeMap<NodeId, FileTrouble>>>,
@@ -47,25 +47,27 @@ pub struct Troubles {
 
 /// A file whose data in the image is not what it was when the tree was walked.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FileTrouble {
     /// From the root, without a `/` before it.
     pub path: Vec<u8>,
-    /// What happened.
+    /// The kind.
     pub kind: TroubleKind,
 }
 
-/// What happened to a file; the later ones are worse.
+/// Kind of a [`FileTrouble`]; the later ones are worse.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum TroubleKind {
-    /// It was written to, or replaced by another one: parts of it may be old, others new.
+    /// The file was written to, or replaced by another one: parts of it may be old, others new.
     Changed,
-    /// It is longer than it was; the rest is missing.
+    /// The file is longer than it was; the rest is missing.
     Grew,
-    /// It is shorter than it was; the rest is zeros.
+    /// The file is shorter than it was; the rest is zeros.
     Shrank,
-    /// It is not there any more; all of it is zeros.
+    /// The file is gone; all of it is zeros.
     Vanished,
-    /// It cannot be read, for this reason; what was not read is zeros.
+    /// The file cannot be read, for this reason; what was not read is zeros.
     Unreadable(String),
 }
 
@@ -84,6 +86,7 @@ impl fmt::Display for TroubleKind {
 /// Why the data of a file cannot be had; inside of the [`io::Error`] that reading returns.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read `{}` in the root tree", path.escape_ascii())]
+#[non_exhaustive]
 pub struct UnreadableFile {
     /// From the root, without a `/` before it.
     pub path: Vec<u8>,
@@ -91,7 +94,7 @@ pub struct UnreadableFile {
 }
 
 impl Troubles {
-    /// What happened up to now, in the order of the tree.
+    /// The list up to now, in the order of the tree.
     pub fn list(&self) -> Vec<FileTrouble> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
@@ -131,7 +134,7 @@ impl TreeFiles {
         self.contents.insert(file, contents);
     }
 
-    /// What happens to files while they are read: to be kept, and asked when all is read.
+    /// The list of what happens to files while they are read: to be kept, and asked when all is read.
     pub fn troubles(&self) -> Troubles {
         self.troubles.clone()
     }

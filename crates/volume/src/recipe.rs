@@ -45,7 +45,7 @@ impl Recipe {
     /// Looks at the disk of the source and walks through the tree. Nothing is changed or written.
     ///
     /// # Errors
-    /// What was asked for makes no sense, the tree or a disk cannot be read, or `on_event` failed, which stops the
+    /// The recipe makes no sense, the tree or a disk cannot be read, or `on_event` failed, which stops the
     /// walk. Single entries that cannot be read are in [`Gathered::changes`].
     pub fn gather(
         &self,
@@ -93,7 +93,7 @@ impl Recipe {
     }
 }
 
-/// What is mounted; without `/proc`, as in a bare chroot, everything is taken for one file system.
+/// Reads the table of mounts; without `/proc`, as in a bare chroot, everything is taken for one file system.
 fn what_is_mounted(on_event: OnEvent<'_>) -> Result<Mounts, RecipeError> {
     match Mounts::of_this_process() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

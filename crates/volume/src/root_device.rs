@@ -15,12 +15,13 @@ use crate::mounts::{Mount, Mounts};
 use crate::probe::{Probe, probe};
 use crate::table::{SECTOR, Table};
 
-/// What is known of the device that a root lies on.
+/// The device that a root lies on, as far as it is known.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct RootDevice {
     /// The type of the file system, as it is mounted; empty if the root is no mount point.
     pub fs_type: String,
-    /// What its superblock says, if that could be read.
+    /// Its superblock, if that could be read.
     pub probe: Option<Probe>,
     /// Its UUID and label, from the superblock or from what the system noted of it.
     pub uuid: Option<Uuid>,
@@ -30,16 +31,17 @@ pub struct RootDevice {
     pub len: Option<u64>,
     /// The names of that device, without `/dev/`.
     pub names: Vec<String>,
-    /// Which partition of its disk that device is; 0 if it is the disk.
+    /// The number of the partition that the device is on its disk; 0 if it is the disk.
     pub partition: Option<u32>,
     /// The disk that it is a partition of, or that is it.
     pub disk: Option<Disk>,
-    /// What could not be found out, and why.
+    /// Things that could not be found out, and why.
     pub unknown: Vec<String>,
 }
 
 /// A disk to take a boot chain from.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Disk {
     /// Its node, or the file that is its image.
     pub path: PathBuf,
@@ -56,7 +58,7 @@ impl Disk {
     /// Opens a disk or the image of one, and finds the root on it.
     ///
     /// # Errors
-    /// It cannot be read, or it has several partitions and none of them can be told to be the root.
+    /// The disk cannot be read, or has partitions of which none holds a file system for a root.
     pub fn open(path: &Path, root_uuid: Option<Uuid>) -> io::Result<Disk> {
         let mut disk = Disk::read(path)?;
         let Some(table) = &disk.table else { return Ok(disk) };
@@ -129,6 +131,7 @@ fn read_some(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
 
 /// The directories in which the kernel and the system tell of devices; other ones in tests.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SystemPaths {
     /// `/sys`
     pub sys: PathBuf,

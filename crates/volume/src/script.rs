@@ -5,7 +5,9 @@
 //! kernel unmounts it and lets go of the loop device.
 
 use std::ffi::OsStr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use crate::tool::{self, ToolError};
 
@@ -27,17 +29,25 @@ pub enum ScriptError {
     Tool(#[from] ToolError),
 }
 
-/// Mounts the file system of `len` bytes at `offset` of `image`, and runs `program` with the mount point for its only argument.
+/// Mounts the file system in these bytes of `image`, and runs `program` with the mount point for its only argument.
 ///
-/// What the program prints goes to standard error.
+/// The mount point is a new directory in `temporary`. The program has the environment of this process; what it prints on
+/// its standard output goes to `output`, and its standard error is that of this process.
 ///
 /// # Errors
 /// The program failed, or the image could not be mounted or unmounted; then the image is not to be used.
-pub fn customise(image: &Path, offset: u64, len: u64, program: &Path) -> Result<(), ScriptError> {
+pub fn customise(
+    image: &Path,
+    place: Range<u64>,
+    program: &Path,
+    temporary: &Path,
+    output: impl Into<Stdio>,
+) -> Result<(), ScriptError> {
     // Kept, so that nobody removes what is in it: programs leave things mounted there, parts of this machine too.
-    let point = tempfile::tempdir().map_err(ScriptError::MountPoint)?.keep();
+    let point = tempfile::tempdir_in(temporary).map_err(ScriptError::MountPoint)?.keep();
+    let output = output.into();
     let done = std::thread::scope(|scope| {
-        let thread = scope.spawn(|| in_namespace(image, offset, len, program, &point));
+        let thread = scope.spawn(|| in_namespace(image, &place, program, &point, output));
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });
     // Out here nothing was ever mounted on it, and it is empty. If it is not, it stays.
@@ -47,16 +57,17 @@ pub fn customise(image: &Path, offset: u64, len: u64, program: &Path) -> Result<
 
 fn in_namespace(
     image: &Path,
-    offset: u64,
-    len: u64,
+    place: &Range<u64>,
     program: &Path,
     point: &Path,
+    output: Stdio,
 ) -> Result<(), ScriptError> {
     unshare().map_err(ScriptError::Namespace)?;
     let find = |name| tool::find(&[name]).ok_or(ScriptError::NoTool(name));
     let (mount, umount): (PathBuf, PathBuf) = (find("mount")?, find("umount")?);
     // What is mounted from here on is not to be seen outside, even where mounts are shared.
     tool::run("making mounts private", &mount, &["--make-rprivate", "/"])?;
+    let (offset, len) = (place.start, place.end - place.start);
     let options = format!("loop,offset={offset},sizelimit={len}");
     let args: [&OsStr; 6] = [
         "-t".as_ref(),
@@ -67,7 +78,7 @@ fn in_namespace(
         point.as_os_str(),
     ];
     tool::run("mounting the image", &mount, &args)?;
-    let done = tool::run_shown("customising the image", program, &[point]);
+    let done = tool::run_shown("customising the image", program, &[point], output);
     // With what the program left mounted below it.
     let unmounted =
         tool::run("unmounting the image", &umount, &["--recursive".as_ref(), point.as_os_str()]);

@@ -1,4 +1,4 @@
-//! What the kernel says of an inode.
+//! Properties of an inode, from the kernel.
 
 use std::ffi::CStr;
 use std::os::fd::BorrowedFd;
@@ -77,7 +77,7 @@ impl Stat {
     }
 }
 
-/// Whether the kernel has `statx`, and nothing forbids it.
+/// Returns whether the kernel has `statx`, and nothing forbids it.
 pub(crate) fn has_statx(file: BorrowedFd<'_>) -> bool {
     statx(file, c"", AtFlags::EMPTY_PATH, fields()).is_ok()
 }

@@ -20,7 +20,7 @@ impl Table {
     /// `Ok(None)` is a disk without one, such as one that is a file system.
     ///
     /// # Errors
-    /// Those of `read`, and a GPT that is damaged in both places, as `InvalidData`.
+    /// Errors of `read`, and a GPT that is damaged in both places, as `InvalidData`.
     pub fn read(
         len: u64,
         read: &mut dyn FnMut(&mut [u8], u64) -> std::io::Result<()>,

@@ -9,22 +9,22 @@ use std::process::{Command, Stdio};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ToolError {
-    /// It could not be started.
+    /// The program could not be started.
     #[error("{doing}: starting `{}`", program.display())]
     Start {
-        /// What it was to do.
+        /// The work that it was to do.
         doing: &'static str,
-        /// Which one.
+        /// The program.
         program: PathBuf,
         /// Why.
         source: io::Error,
     },
-    /// It said no.
+    /// The program failed.
     #[error("{doing}: `{}` failed ({status}): {stderr}", program.display())]
     Failed {
-        /// What it was to do.
+        /// The work that it was to do.
         doing: &'static str,
-        /// Which one.
+        /// The program.
         program: PathBuf,
         /// Its exit status.
         status: std::process::ExitStatus,
@@ -58,14 +58,15 @@ pub(crate) fn run<S: AsRef<OsStr>>(
     check(doing, program, output.status, stderr)
 }
 
-/// Runs a user's own program, in the user's environment; what it prints is shown on standard error.
+/// Runs a user's own program, in the user's environment; what it prints on standard output goes to `output`.
 pub(crate) fn run_shown<S: AsRef<OsStr>>(
     doing: &'static str,
     program: &Path,
     args: &[S],
+    output: Stdio,
 ) -> Result<(), ToolError> {
     let mut command = command(program, args);
-    command.stdout(io::stderr());
+    command.stdout(output);
     let status = command.status().map_err(start_failed(doing, program))?;
     check(doing, program, status, "see what it said".to_owned())
 }
@@ -88,8 +89,8 @@ fn check(
     status: std::process::ExitStatus,
     stderr: String,
 ) -> Result<(), ToolError> {
-    match status.success() {
-        true => Ok(()),
-        false => Err(ToolError::Failed { doing, program: program.to_owned(), status, stderr }),
+    if status.success() {
+        return Ok(());
     }
+    Err(ToolError::Failed { doing, program: program.to_owned(), status, stderr })
 }

@@ -30,10 +30,10 @@ pub use outcome::{Action, Change, Reason, Walk, WalkEvent};
 /// Walks through the tree below `root`, and tells what happens to each entry.
 ///
 /// No link is followed, no file is changed, and what changes meanwhile does no harm. Entries are found in the order of
-/// their names, so that the same tree gives the same [`Tree`]. Files' data is not read, but for what the filter looks
+/// their names, so that the same tree gives the same [`Walk::tree`]. Files' data is not read, but for what the filter looks
 /// into.
 ///
-/// What cannot be read is left out and is in [`Walk::changes`]; what to think of that is for the caller to say.
+/// Entries that cannot be read are left out and are in [`Walk::changes`]; the caller decides whether that is an error.
 ///
 /// # Errors
 /// The root cannot be opened, or `on_event` returned an error.

@@ -22,7 +22,7 @@ fn credentials_are_those_of_options_and_variables() {
     let new = [("AWS_ACCESS_KEY_ID", &*key), ("AWS_SECRET_ACCESS_KEY", &*secret)];
     let both = format!("-O {key} -W {secret}");
     let missing = "missing mandatory parameter: --aws-access-key";
-    let x509 = "EC2 knows no signatures with certificates any more";
+    let x509 = "EC2 no longer accepts signatures with certificates";
     for (options, set, says) in [
         (&*both, &[][..], None),
         (&format!("--aws-access-key {key} --aws-secret-key={secret}"), &[], None),
@@ -74,7 +74,7 @@ fn the_region_is_told_by_the_option_the_address_or_the_variable() {
     let url = cloud.aws.url();
     let europe = "https://ec2.eu-west-1.amazonaws.com";
     let asia = "https://ap-northeast-1.ec2.amazonaws.com/";
-    let unused = "--region goes before --url, which is not used";
+    let unused = "--region overrides --url, which is ignored";
     for (options, set, region, says) in [
         ("", &[][..], "us-east-1", ""),
         ("--region eu-central-1", &[], "eu-central-1", ""),

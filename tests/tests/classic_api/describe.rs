@@ -207,7 +207,7 @@ fn a_dash_stands_for_standard_input() {
         ("ec2dim -", "", "standard input, and that is empty"),
         ("ec2dim -", "\n \n", "standard input, and that is empty"),
         ("ec2dim - -o -", "self\n", "read only once"),
-        ("ec2dereg -", "ami-01234567\nami-01234568\n", "one image at a time, and 2 are named"),
+        ("ec2dereg -", "ami-01234567\nami-01234568\n", "one image at a time, but 2 are given"),
         (
             "ec2dereg -W -",
             "PASSWORD\nmore\n",

@@ -41,13 +41,13 @@ fn what_is_wrong_is_told_and_nothing_is_asked() {
         ("ec2-register m/m --sriov full --virtualization-type hvm", "it is simple"),
         ("ec2-register m/m --sriov simple", "enhanced networking is for HVM images only"),
         ("ec2-deregister", "missing argument: the image's id"),
-        ("ec2-deregister ami-01234567 ami-01234568", "one image at a time, and 2 are named"),
+        ("ec2-deregister ami-01234567 ami-01234568", "one image at a time, but 2 are given"),
         ("ec2-deregister web", "`web` is not an image id"),
         (
             "ec2-deregister aki-01234567",
-            "aki-01234567 is no AMI: kernels and RAM disks are AWS's own",
+            "aki-01234567 is not an AMI: kernels and RAM disks belong to AWS",
         ),
-        ("ec2-deregister ari-01234567", "ari-01234567 is no AMI"),
+        ("ec2-deregister ari-01234567", "ari-01234567 is not an AMI"),
         ("ec2-deregister -a ami-01234567", "invalid option: -a"),
         ("ec2-describe-images ami-1", "`ami-1` is not an image id"),
         ("ec2-describe-images -a -o self", "--all excludes"),
@@ -84,9 +84,15 @@ fn what_is_wrong_is_told_and_nothing_is_asked() {
             "ec2-modify-image-attribute ami-01234567 -l -r 1234",
             "--remove has invalid value '1234': ",
         ),
-        ("ec2-modify-image-attribute ami-01234567 -p CODE", "EC2 takes no product codes"),
-        ("ec2-modify-image-attribute ami-01234567 --prod=CODE", "EC2 takes no product codes"),
-        ("ec2-modify-image-attribute ami-01234567 -l -p CODE", "EC2 takes no product codes"),
+        ("ec2-modify-image-attribute ami-01234567 -p CODE", "EC2 no longer accepts product codes"),
+        (
+            "ec2-modify-image-attribute ami-01234567 --prod=CODE",
+            "EC2 no longer accepts product codes",
+        ),
+        (
+            "ec2-modify-image-attribute ami-01234567 -l -p CODE",
+            "EC2 no longer accepts product codes",
+        ),
     ] {
         typed(&cloud, command).exits(1).prints_nothing().says(says);
     }

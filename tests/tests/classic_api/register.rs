@@ -145,7 +145,7 @@ fn an_image_is_made_from_snapshots() {
     }
     let line = format!("ec2-register -n i386 -s {root} --virtualization-type hvm");
     let ami =
-        id_in(&typed(&cloud, &line).exits(0).says("without --architecture EC2 takes it for i386"));
+        id_in(&typed(&cloud, &line).exits(0).says("without --architecture, EC2 assumes i386"));
     assert_eq!(image_of(&cloud, &ami)["architecture"], "i386");
     let both = "are both for the root device";
     for (options, says) in [
@@ -160,7 +160,7 @@ fn an_image_is_made_from_snapshots() {
         ("-n ebs -b /dev/sda1=:8".to_owned(), "no snapshot is behind it"),
         (format!("-s {root}"), "missing mandatory parameter: --name"),
         (format!("{MANIFEST} -s {root}"), "a manifest and --snapshot exclude each other"),
-        (format!("{MANIFEST} -b sdf={root}"), "has no EBS volumes, as behind sdf"),
+        (format!("{MANIFEST} -b sdf={root}"), "cannot have EBS volumes, as for sdf"),
         ("-n ebs".to_owned(), "missing argument: a manifest, or else --snapshot"),
         ("-n ebs -b sdb=ephemeral0".to_owned(), "missing argument: a manifest, or else --snapshot"),
         (String::new(), "missing argument: a manifest"),

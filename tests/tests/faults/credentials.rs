@@ -141,7 +141,7 @@ fn metadata_that_does_not_tell_the_account() {
     let at = |path: &str, fault| Rule::new(fault).path(path);
     let busy = |status_: u16| status(status_, "", "");
     let told = "from the instance's metadata: account 123456789012";
-    let asked = "the credentials are of the account 123456789012";
+    let asked = "the credentials belong to the account 123456789012";
     let rows: [(Row, &str); 9] = [
         (row("503 once", at(DOCUMENT, busy(503)), 0).tries(2), told),
         (row("429 once", at(DOCUMENT, busy(429)), 0).tries(2), told),

@@ -126,7 +126,7 @@ fn an_image_that_is_not_seen_at_once() {
     let rows = [row("reply lost", register_image(Fault::DropReply), 0).tries(1)];
     register(&rows, "register, late to be seen", 2, &["--attempts", "3"]);
     let throttled = register_image(throttled());
-    let rows = [row("throttled, and --wait", throttled, 0).tries(2).says("not to be seen yet")];
+    let rows = [row("throttled, and --wait", throttled, 0).tries(2).says("not visible yet")];
     register(&rows, "register, late to be seen", 1, &["--attempts", "3", "--wait"]);
 }
 

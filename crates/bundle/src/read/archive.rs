@@ -385,8 +385,8 @@ impl Pax {
     }
 }
 
-/// Reads the map of sparse format 1.0: decimal numbers, each with a line feed, the first the count of pairs; padded to a
-/// block.
+/// Reads the map of sparse format 1.0: decimal numbers, each with a line feed, the first the count of pairs; padded to
+/// a block.
 fn map_in_data(stored: &mut u64, stream: &mut Stream<'_>) -> Result<Vec<u64>, Error> {
     let (mut numbers, mut digits, mut wanted) = (Vec::new(), Vec::new(), None);
     while wanted.is_none_or(|wanted| numbers.len() < wanted) {

@@ -27,9 +27,9 @@ const MAX_HEADER: usize = 8 << 10;
 /// The most segments that are joined to one, because the markers between them are data. Text has no such markers; data
 /// that was compressed before may have several in a MiB.
 const MOST_JOINED: usize = 32;
-/// A final stored block of eight bytes. Appended to a segment it ends the segment's stream; if its bytes come out at the
-/// right place, nothing ended the stream before. (A stream can be made to end with these very bytes; then the image's
-/// digest is wrong.)
+/// A final stored block of eight bytes. Appended to a segment it ends the segment's stream; if its bytes come out at
+/// the right place, nothing ended the stream before. (A stream can be made to end with these very bytes; then the
+/// image's digest is wrong.)
 const SEAL: [u8; 13] = [1, 8, 0, 0xf7, 0xff, 0x3c, 0xa9, 0x51, 0xe6, 0x07, 0xd2, 0x8f, 0x74];
 
 /// Inflates `input` into `output`, on `jobs` threads if that is possible.

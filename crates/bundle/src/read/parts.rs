@@ -10,8 +10,11 @@ use crate::{Error, Event};
 
 const BLOCK: usize = 16;
 
-/// Reads a whole part and checks its digest.
-pub(crate) fn fetch(source: &dyn PartSource, index: usize, part: &Part) -> Result<Vec<u8>, Error> {
+/// Reads one part whole, and compares it with the manifest.
+///
+/// # Errors
+/// A part that cannot be read, is longer than [`MAX_PART_LEN`], or has another digest.
+pub fn fetch_part(source: &dyn PartSource, index: usize, part: &Part) -> Result<Vec<u8>, Error> {
     let failed = |source| Error::Part { index, filename: part.filename.clone(), source };
     let data = source.get(&part.filename).map_err(failed)?;
     if data.len() > MAX_PART_LEN {
@@ -40,7 +43,7 @@ pub(crate) fn decrypt(
         return;
     };
     for (index, part) in contents.parts.iter().enumerate() {
-        let piece = fetch(source, index, part).and_then(|data| {
+        let piece = fetch_part(source, index, part).and_then(|data| {
             len += data.len() as u64;
             on_event(Event::Part(data.len() as u64));
             if len > expected || index == last && len != expected {

@@ -1,8 +1,8 @@
 //! The search for the segments of a stream that Baler made, after damage.
 //!
-//! Such a stream is a sequence of *segments*: each is a MiB of archive, inflates without the data before it, and ends with
-//! a marker (`stage::gzip`). Bytes between two markers that inflate to exactly a MiB are a segment; others do not by
-//! chance.
+//! Such a stream is a sequence of *segments*: each is a MiB of archive, inflates without the data before it, and ends
+//! with a marker (`stage::gzip`). Bytes between two markers that inflate to exactly a MiB are a segment; others do not
+//! by chance.
 
 use std::ops::Range;
 

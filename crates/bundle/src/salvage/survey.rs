@@ -5,7 +5,7 @@ use std::ops::Range;
 use baler_manifest::{CipherIv, CipherKey, Contents};
 
 use crate::parts::{PART_LEN, PartSource};
-use crate::read::parts::{Decipher, fetch, unpad};
+use crate::read::parts::{Decipher, fetch_part, unpad};
 use crate::{Error, Event, UnpackOptions};
 
 /// The cipher's block.
@@ -92,7 +92,7 @@ impl Survey {
     ) -> Survey {
         let (mut found, mut errors) = (Vec::with_capacity(contents.parts.len()), Vec::new());
         for (index, part) in contents.parts.iter().enumerate() {
-            found.push(match fetch(source, index, part) {
+            found.push(match fetch_part(source, index, part) {
                 Ok(data) => Some(Found { len: data.len() as u64, is_good: true }),
                 Err(error) => {
                     errors.push(error);
@@ -124,7 +124,8 @@ impl Survey {
         survey
     }
 
-    /// Marks the plaintext of bad parts. A block of it depends on its own block of the ciphertext and on the one before.
+    /// Marks the plaintext of bad parts. A block of it depends on its own block of the ciphertext and on the one
+    /// before.
     fn mark(&mut self) {
         for &Place { start, len, found, is_good } in &self.places {
             let (middle, end) = (start + found, start + len);
@@ -146,8 +147,8 @@ impl Survey {
 
 /// Finds the length that each part should have, and says whether all of them are known.
 ///
-/// All but the last have the same length. If that is impossible (another tool's bundle, or a part that is longer than it
-/// should be), the length of each part is the one that it has, and the first missing one gets the rest of the whole.
+/// All but the last have the same length. If that is impossible (another tool's bundle, or a part that is longer than
+/// it should be), the length of each part is the one that it has, and the first missing one gets the rest of the whole.
 fn lengths(found: &[Option<Found>], whole: u64) -> (Vec<u64>, bool) {
     let Some(last) = found.len().checked_sub(1) else { return (Vec::new(), true) };
     let all = |len: u64| {
@@ -232,7 +233,7 @@ impl<'a> Plain<'a> {
             self.next += 1;
             let mut data = match place {
                 Place { found: 0, .. } => Vec::new(),
-                Place { is_good: true, .. } => fetch(self.source, index, part)?,
+                Place { is_good: true, .. } => fetch_part(self.source, index, part)?,
                 _ => self.source.get(&part.filename).unwrap_or_default(),
             };
             data.truncate(place.found as usize);

@@ -106,8 +106,8 @@ impl<'scope, W: Write + Send + 'scope> Gzip<'scope, W> {
         level: Level,
         inner: W,
     ) -> Self {
-        // Blocks are given to the workers in turn and collected in the same order, so that no queue has to be sorted. Two
-        // blocks that wait before each worker and two after it keep it busy while another has a hard one.
+        // Blocks are given to the workers in turn and collected in the same order, so that no queue has to be sorted.
+        // Two blocks that wait before each worker and two after it keep it busy while another has a hard one.
         let pool = Pool::default();
         let (workers, outputs): (Vec<_>, Vec<_>) = (0..jobs.max(1))
             .map(|_| {

@@ -68,8 +68,8 @@ impl Codes {
         self.dist.build(&[5; 30], dist);
     }
 
-    /// Reads the codes at the head of a block of type 2; `false` if there are too many lengths, `None` if other bits are
-    /// wrong.
+    /// Reads the codes at the head of a block of type 2; `false` if there are too many lengths, `None` if other bits
+    /// are wrong.
     pub(crate) fn read(&mut self, bits: &mut Bits<'_>) -> Option<bool> {
         let litlens = bits.take(5)? as usize + 257;
         let dists = bits.take(5)? as usize + 1;

@@ -4,9 +4,9 @@
 //! concatenate such streams in a single gzip member, that mark must be cleared, and nothing in DEFLATE (RFC 1951,
 //! section 3.2.3) says where the last block starts.
 //!
-//! Walking there from the front costs a seventh of the time of compressing. So the block is first searched from the back:
-//! few places look like the head of a final block, and the right one is proved by replaying it, from its head to the end
-//! of the stream, against the data that was compressed. If that finds nothing, the stream is walked.
+//! Walking there from the front costs a seventh of the time of compressing. So the block is first searched from the
+//! back: few places look like the head of a final block, and the right one is proved by replaying it, from its head to
+//! the end of the stream, against the data that was compressed. If that finds nothing, the stream is walked.
 
 use super::huffman::{Bits, Codes, PRECODE_ORDER, Token};
 
@@ -70,7 +70,8 @@ impl Walker {
         None
     }
 
-    /// Says whether the code-length code of a block that starts here is complete, which is so in one place in a thousand.
+    /// Says whether the code-length code of a block that starts here is complete, which is so in one place in a
+    /// thousand.
     fn may_be_head(&self, stream: &[u8], start: usize) -> bool {
         let head = Bits::at(stream, start).held();
         let (litlens, dists, lengths) = (head >> 3 & 31, head >> 8 & 31, (head >> 13 & 15) + 4);

@@ -4,25 +4,24 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use baler::{MAX_IMAGE, Stop};
 use baler_ext4::{MountOptions, Profile, Share, parse_block_size, parse_inode_size};
 use baler_volume::filter::Filter;
-use baler_volume::recipe::{BootLoader, ClassicFstab, Fstab, Recipe};
+use baler_volume::recipe::{BootLoader, Fstab, Recipe};
 use baler_volume::table::Division;
 use baler_volume::walk::Follow;
 use clap::ValueEnum;
 use uuid::Uuid;
 
 use crate::exit::Trouble;
-use crate::input::MAX_IMAGE;
-use crate::interrupt::open_waiting;
-use crate::machine;
+use crate::face::Face;
 
 /// How a root tree becomes an image; refused where there is an image already.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Root tree")]
 pub(crate) struct VolumeArgs {
-    /// Leave out what the pattern matches: `/var/cache/*`, `*.tmp`; of a directory the empty directory stays. May be
-    /// given several times, as those that follow
+    /// Leave out what the pattern matches: `/var/cache/*`, `*.tmp`; a directory stays, but empty. May be repeated, like
+    /// the next two options
     #[arg(long, short, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
 
@@ -34,12 +33,12 @@ pub(crate) struct VolumeArgs {
     #[arg(long, short, value_name = "GLOB")]
     pub(crate) include: Vec<String>,
 
-    /// What to leave out by itself: private keys, credentials and histories, by what is in the files; what the old tool
-    /// left out, by fourteen patterns; or nothing
+    /// The filter: content leaves out private keys, credentials and histories, by what is in the files; classic leaves
+    /// out what matches the old tool's fourteen patterns; none leaves out nothing
     #[arg(long, default_value = "content")]
     pub(crate) filter: FilterArg,
 
-    /// Stay on the file system of the root: leave other ones as empty directories
+    /// Stay on the root's file system: other mount points become empty directories
     #[arg(long, conflicts_with = "all")]
     pub(crate) one_file_system: bool,
 
@@ -55,7 +54,7 @@ pub(crate) struct VolumeArgs {
     #[arg(long)]
     pub(crate) list: bool,
 
-    /// Write what is left out or changed, and why, and which files changed while they were read, to a file, as JSON
+    /// Write a report as JSON: what is left out or changed, and why, and files that changed while they were read
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
 
@@ -71,23 +70,24 @@ pub(crate) struct VolumeArgs {
     #[arg(long, help_heading = "Disk")]
     pub(crate) fix_fstab: bool,
 
-    /// How the disk is divided: not at all (paravirtual), by MBR, by GPT, or as the disk of the source
+    /// The partition table: none (paravirtual), mbr, gpt, or auto, the same as on the source's disk
     #[arg(long, short = 'P', default_value = "auto", help_heading = "Disk")]
     pub(crate) partition: PartitionArg,
 
-    /// Where the boot loader comes from: the source's disk, else the tree's GRUB 2; only one of them; or nowhere
+    /// The boot loader: clone the one of the source's disk, build one from the tree's GRUB 2, auto (clone, else build),
+    /// or none
     #[arg(long, default_value = "auto", help_heading = "Disk")]
     pub(crate) bootloader: BootloaderArg,
 
-    /// The disk, or the image of one, whose boot loader is cloned [default: the one that the source lies on]
+    /// The disk or disk image whose boot loader is cloned [default: the source's disk]
     #[arg(long, value_name = "PATH", help_heading = "Disk")]
     pub(crate) boot_disk: Option<PathBuf>,
 
-    /// Who has to read the file system: Linux and GRUB 2, or GRUB 0.97 too [default: by the boot loader that is found]
+    /// The file system's features: for Linux and GRUB 2 (modern), or for GRUB 0.97 too [default: by the boot loader]
     #[arg(long, help_heading = "Disk")]
     pub(crate) fs_profile: Option<ProfileArg>,
 
-    /// The file system's UUID [default: the source's, so that what names it goes on working]
+    /// The file system's UUID [default: the source's, so that references to it stay valid]
     #[arg(long, help_heading = "Disk")]
     pub(crate) uuid: Option<Uuid>,
 
@@ -95,41 +95,27 @@ pub(crate) struct VolumeArgs {
     #[arg(long, help_heading = "Disk")]
     pub(crate) label: Option<String>,
 
-    /// What the hashes of names in large directories begin with, a UUID [default: the source's]
+    /// The seed of the hashes of names in large directories, a UUID [default: the source's]
     #[arg(long, value_name = "UUID", help_heading = "Disk")]
     pub(crate) hash_seed: Option<Uuid>,
 
-    /// Bytes of a block of the file system: 1024, 2048 or 4096 [default: the source's, else 4096]
+    /// The block size in bytes: 1024, 2048 or 4096 [default: the source's, else 4096]
     #[arg(long, value_name = "BYTES", value_parser = parse_block_size, help_heading = "Disk")]
     pub(crate) block_size: Option<u32>,
 
-    /// Bytes of an inode: a power of two from 128, in which times end in 2038, to the size of a block
+    /// The inode size in bytes: a power of two from 128 (times end in 2038) to the block size
     /// [default: the source's, else 256, or 128 for GRUB 0.97]
     #[arg(long, value_name = "BYTES", value_parser = parse_inode_size, help_heading = "Disk")]
     pub(crate) inode_size: Option<u16>,
 
-    /// The share of the file system that only root may fill, in percent: 0 to 50 [default: the source's, else 5]
+    /// Space that is reserved for root, in percent: 0 to 50 [default: the source's, else 5]
     #[arg(long, value_name = "PERCENT", help_heading = "Disk")]
     pub(crate) reserved_percent: Option<Share>,
 
-    /// The mount options that the file system brings, as tune2fs -o names them, all of them or none: acl,user_xattr
+    /// The file system's default mount options: the whole list, with the names of tune2fs -o, or none
     /// [default: the source's, else acl,user_xattr]
     #[arg(long, value_name = "NAMES", help_heading = "Disk")]
     pub(crate) mount_options: Option<MountOptions>,
-
-    #[arg(skip)]
-    pub(crate) classic: Classic,
-}
-
-/// What only the classic `ec2-bundle-vol` can say of a root tree.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Classic {
-    /// Replace `/etc/fstab` with the one that it wrote, for i386 or for other machines.
-    pub(crate) fstab: Option<ClassicFstab>,
-    /// Keep the `/etc/fstab` that is replaced as `/etc/fstab.old`.
-    pub(crate) keeps_old_fstab: bool,
-    /// Replace GRUB 0.97's menu with this file.
-    pub(crate) menu: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -205,32 +191,32 @@ impl From<ProfileArg> for Profile {
     }
 }
 
-/// Files of configuration are not longer.
+/// The largest size of a configuration file.
 const MAX_TEXT: u64 = 1 << 20;
 
-fn read_text(path: &Path, what: &str) -> anyhow::Result<String> {
+/// Reads a whole configuration file.
+pub(crate) fn read_text(path: &Path, what: &str, stop: &Stop) -> anyhow::Result<String> {
     let doing = || Trouble::failed(format!("reading the {what} `{}`", path.display()));
     let mut text = String::new();
-    let file = open_waiting(path).with_context(doing)?;
+    let file = stop.open(path).with_context(doing)?;
     file.take(MAX_TEXT).read_to_string(&mut text).with_context(doing)?;
     Ok(text)
 }
 
 impl VolumeArgs {
-    /// What is to be made of the tree at `root`, of `length` bytes if that was said, without what must `never` be in it.
-    /// The files that were named are read here.
+    /// What is to be made of the tree at `root`, of `length` bytes if that was given. The files that were named are read here.
     pub(crate) fn recipe(
         &self,
         root: &Path,
         length: Option<u64>,
-        never: Vec<PathBuf>,
-        now: u64,
+        face: &Face,
     ) -> anyhow::Result<Recipe> {
         let mut recipe = Recipe::new(root);
         (recipe.length, recipe.longest) = (length, MAX_IMAGE);
-        recipe.never = never.into_iter().chain(self.report.clone()).collect();
-        (recipe.now, recipe.forget_access_times) = (now, machine::is_clock_stopped());
-        recipe.temporary = std::env::temp_dir();
+        let environment = &face.environment;
+        recipe.now = environment.now()?;
+        recipe.forget_access_times = environment.is_clock_stopped();
+        recipe.temporary = environment.temporary.clone();
 
         recipe.filter = self.filter.into();
         recipe.follow = match (self.one_file_system, self.all) {
@@ -245,11 +231,8 @@ impl VolumeArgs {
 
         // For a list no file but the tree's is read.
         if !self.list {
-            recipe.fstab = self.new_fstab()?;
-            let menu = self.classic.menu.as_deref();
-            recipe.menu = menu.map(|path| read_text(path, "GRUB menu")).transpose()?;
+            recipe.fstab = self.new_fstab(face)?;
         }
-        recipe.keep_old_fstab = self.classic.keeps_old_fstab;
 
         recipe.division = self.partition.division();
         recipe.boot_loader = self.bootloader.into();
@@ -263,13 +246,12 @@ impl VolumeArgs {
         Ok(recipe)
     }
 
-    fn new_fstab(&self) -> anyhow::Result<Fstab> {
-        Ok(match (&self.fstab, self.classic.fstab) {
-            (Some(path), _) => Fstab::Replace(read_text(path, "fstab")?),
-            (None, Some(variant)) => Fstab::Classic(variant),
-            (None, None) if self.generate_fstab => Fstab::Generate,
-            (None, None) if self.fix_fstab => Fstab::Fix,
-            (None, None) => Fstab::Keep,
+    fn new_fstab(&self, face: &Face) -> anyhow::Result<Fstab> {
+        Ok(match &self.fstab {
+            Some(path) => Fstab::Replace(read_text(path, "fstab", &face.stop)?),
+            None if self.generate_fstab => Fstab::Generate,
+            None if self.fix_fstab => Fstab::Fix,
+            None => Fstab::Keep,
         })
     }
 
@@ -302,11 +284,11 @@ impl VolumeArgs {
             ("--mount-options", self.mount_options.is_some()),
         ];
         match given.iter().find(|(_, is_given)| *is_given) {
-            Some((name, _)) => Err(Trouble::usage(format!(
-                "{name} says how a root tree becomes an image, and the source is an image already"
-            ))
-            .hint("leave it away, or name a directory")
-            .into()),
+            Some((name, _)) => {
+                Err(Trouble::usage(format!("{name} is for root trees, and the source is an image"))
+                    .hint("omit it, or name a directory")
+                    .into())
+            }
             None => Ok(()),
         }
     }

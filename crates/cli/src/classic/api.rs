@@ -1,33 +1,29 @@
 //! The EC2 API tools, as far as they are for images; here what they have in common: options, the way to EC2, and lines
 //! with tabs.
 
-mod deregister;
-mod describe;
-mod modify;
-mod register;
+pub(super) mod deregister;
+pub(super) mod describe;
+pub(super) mod modify;
+pub(super) mod register;
 
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use baler_ec2::{Ec2, Event, Timing};
+use baler::Run;
+use baler::ami::reporter;
+use baler::text::plain;
+use baler_aws::{Endpoint, EndpointError};
+use baler_ec2::{Ec2, Event};
 
-use super::Command;
+use super::bundle::DEFAULT_REGION;
+use super::credentials::{Names, Typed, has_credentials, missing};
 use super::fail::Usage;
 use super::options::{Options, Spec, anything, flag, value};
-use super::s3::{self, DEFAULT_REGION};
+use super::s3;
 use super::session::{Session, given};
-use crate::aws::{self, Aws, AwsArgs};
-use crate::report::{self, Console, say};
-use crate::{ami, input};
-
-pub(super) static REGISTER: Command = register::COMMAND;
-pub(super) static DEREGISTER: Command = deregister::COMMAND;
-pub(super) static DESCRIBE: Command = describe::COMMAND;
-pub(super) static MODIFY: Command = modify::COMMAND;
+use crate::args::values::region;
+use crate::report::{self, say};
+use crate::streams;
 
 /// What all of the API tools take. A value may be `-`, so none is looked at before that is replaced.
 pub(super) const COMMON: &[Spec] = &[
@@ -60,16 +56,16 @@ pub(super) const COMMON: &[Spec] = &[
         "private-key",
         "PATH",
         anything,
-        "Not used: EC2 knows no signatures with certificates any more",
+        "Ignored: EC2 no longer accepts signatures with certificates",
         "",
     ),
-    value(Some('C'), "cert", "PATH", anything, "Not used, as --private-key", ""),
+    value(Some('C'), "cert", "PATH", anything, "Ignored, like --private-key", ""),
     value(
         None,
         "region",
         "REGION",
         anything,
-        "The region; goes before --url and $EC2_URL [default: us-east-1]",
+        "The region; overrides --url and $EC2_URL [default: us-east-1]",
         "--region",
     ),
     value(
@@ -77,18 +73,18 @@ pub(super) const COMMON: &[Spec] = &[
         "url",
         "URL",
         anything,
-        "The address of a region's EC2, or of another service that speaks its protocol [else: $EC2_URL]",
+        "The address of EC2 in a region, or of another service with its API [else: $EC2_URL]",
         "--region, --endpoint-url",
     ),
-    flag("headers", "Begin with a line that names the columns", "").short('H'),
-    flag("show-empty-fields", "Print (nil) in columns that are empty", ""),
+    flag("headers", "Print the names of the columns first", "").short('H'),
+    flag("show-empty-fields", "Print (nil) in empty columns", ""),
     flag("hide-tags", "Print no tags", ""),
     value(
         None,
         "connection-timeout",
         "SECONDS",
         anything,
-        "How long a connection may take; 0 is no limit",
+        "The time limit for a connection; 0 is no limit",
         "",
     ),
     value(
@@ -96,7 +92,7 @@ pub(super) const COMMON: &[Spec] = &[
         "request-timeout",
         "SECONDS",
         anything,
-        "How long an answer may take; 0 is no limit",
+        "The time limit for an answer; 0 is no limit",
         "--timeout",
     ),
     flag("debug", "Tell what is done, on standard error", "--debug"),
@@ -105,9 +101,12 @@ pub(super) const COMMON: &[Spec] = &[
 ];
 
 /// Puts the lines of standard input in the place of a `-`.
-fn filled(mut options: Options, lists: &[&str]) -> anyhow::Result<Options> {
+fn filled(mut options: Options, lists: &[&str], session: &Session) -> anyhow::Result<Options> {
     options
-        .fill(lists, || input::lines().map(|lines| lines.into_iter().map(Into::into).collect()))
+        .fill(lists, || {
+            streams::lines(&session.face.stop)
+                .map(|lines| lines.into_iter().map(Into::into).collect())
+        })
         .map_err(Usage)?;
     Ok(options)
 }
@@ -139,118 +138,92 @@ fn only_image<T: FromStr<Err: std::fmt::Display>>(options: &Options) -> anyhow::
     match &options.rest[..] {
         [id] => Ok(id.to_string_lossy().parse().map_err(|why| Usage(format!("{why}")))?),
         [] => Err(Usage("missing argument: the image's id".to_owned()).into()),
-        more => Err(Usage(format!("one image at a time, and {} are named", more.len())).into()),
+        more => Err(Usage(format!("one image at a time, but {} are given", more.len())).into()),
     }
 }
 
 /// The way to EC2, open.
 struct Api {
-    aws: Arc<Aws>,
+    run: Run,
     ec2: Ec2,
-    console: Console,
 }
 
 impl Api {
     /// # Errors
     /// Above all that there are no credentials.
     fn connect(session: &Session, options: &Options) -> anyhow::Result<Api> {
-        let place = Place::of(options)?;
-        let credentials = credentials(options)?;
+        let set = &session.face.environment.classic;
+        let place = Place::of(options, set.ec2_url.as_deref())?;
+        let typed = Typed {
+            key: given(options, "aws-access-key").or_else(|| set.access_key.clone()),
+            secret: given(options, "aws-secret-key").or_else(|| set.secret_key.as_deref().cloned()),
+            token: given(options, "security-token"),
+            names: Names { key: "aws-access-key", secret: "aws-secret-key" },
+        };
+        let credentials = typed.credentials(set.token.as_deref())?;
         let is_typed = credentials.is_some();
         let [connect, request] =
             ["connection-timeout", "request-timeout"].map(|long| seconds(options, long));
-        let (connect, request) = (connect?, request?);
-        let mut args = AwsArgs {
-            region: Some(place.region),
-            endpoint_url: place.endpoint,
-            credentials: credentials.map(SharedCredentialsProvider::new),
-            ..AwsArgs::classic()
-        };
-        args.timeout = request.unwrap_or(args.timeout);
-        let console = session.console;
-        let aws = Arc::new(Aws::connect(&args, &console)?);
-        if !is_typed && !s3::has_credentials(&aws)? {
-            return Err(missing(options));
+        let mut settings = session.settings();
+        settings.connect = connect?;
+        settings.stall = request?.unwrap_or(settings.stall);
+        settings.region = Some(s3::parsed(&place.region)?);
+        settings.endpoint = place.endpoint;
+        settings.credentials = credentials;
+        let run = session.run().with_aws(settings);
+        if !is_typed && !has_credentials(&run)? {
+            return Err(no_credentials(session, options));
         }
-        let mut ec2 = ami::ec2(&aws, None)?;
-        if let Some(connect) = connect {
-            let timing = Timing { connect: Duration::from_secs(connect), ..*ec2.timing() };
-            ec2 = ec2.with_timing(timing).context("preparing to talk to EC2")?;
-        }
-        Ok(Api { aws, ec2, console })
+        Ok(Api { ec2: run.ec2(None)?, run })
     }
 
-    fn tell(&self) -> impl Fn(Event) + Sync {
-        ami::tell(self.console)
+    fn reporter(&self) -> impl Fn(Event) + Sync + use<> {
+        reporter(&self.run)
     }
 }
 
-/// A time limit. What is no limit is a day.
-fn seconds(options: &Options, long: &str) -> anyhow::Result<Option<u64>> {
+/// A time limit. No limit is a day.
+fn seconds(options: &Options, long: &str) -> anyhow::Result<Option<Duration>> {
     const DAY: u64 = 24 * 60 * 60;
     let seconds = parsed::<u64>(options, long)?;
-    Ok(seconds.map(|seconds| if seconds == 0 { DAY } else { seconds.min(DAY) }))
-}
-
-/// A value that was typed or, if it was not, that of a variable; neither if it is empty.
-fn typed_or_set(options: &Options, long: &str, variable: &str) -> Option<String> {
-    let set = || std::env::var(variable).ok().filter(|text| !text.is_empty());
-    given(options, long).or_else(set)
-}
-
-/// Those of the tools' own options and variables: both, or none.
-fn credentials(options: &Options) -> anyhow::Result<Option<Credentials>> {
-    let key = typed_or_set(options, "aws-access-key", "AWS_ACCESS_KEY");
-    let secret = typed_or_set(options, "aws-secret-key", "AWS_SECRET_KEY");
-    let token = typed_or_set(options, "security-token", "AWS_DELEGATION_TOKEN");
-    match (key, secret) {
-        (Some(key), Some(secret)) => {
-            Ok(Some(Credentials::new(key, secret, token, None, "the command line")))
-        }
-        (Some(_), None) => Err(s3::missing("aws-secret-key")),
-        (None, Some(_)) => Err(s3::missing("aws-access-key")),
-        (None, None) if given(options, "security-token").is_some() => {
-            Err(s3::missing("aws-access-key"))
-        }
-        (None, None) => Ok(None),
-    }
+    let seconds = seconds.map(|seconds| if seconds == 0 { DAY } else { seconds.min(DAY) });
+    Ok(seconds.map(Duration::from_secs))
 }
 
 /// There are no credentials, which those do not expect who have a certificate.
-fn missing(options: &Options) -> anyhow::Error {
-    let has = |long, variable| typed_or_set(options, long, variable).is_some();
-    match has("private-key", "EC2_PRIVATE_KEY") || has("cert", "EC2_CERT") {
-        true => Usage(
-            "missing mandatory parameter: --aws-access-key (EC2 knows no signatures with certificates any more)"
-                .to_owned(),
-        )
-        .into(),
-        false => s3::missing("aws-access-key"),
+fn no_credentials(session: &Session, options: &Options) -> anyhow::Error {
+    let is_typed = |long| given(options, long).is_some();
+    if is_typed("private-key")
+        || is_typed("cert")
+        || session.face.environment.classic.has_certificate
+    {
+        let text = "missing mandatory parameter: --aws-access-key (EC2 no longer accepts signatures with certificates)";
+        return Usage(text.to_owned()).into();
     }
+    missing("aws-access-key")
 }
 
 /// Where EC2 is.
 #[derive(Debug, PartialEq, Eq)]
 struct Place {
     region: String,
-    endpoint: Option<String>,
+    endpoint: Option<Endpoint>,
 }
 
 impl Place {
     /// From `--region`, else what `--url` tells, else `$EC2_URL`.
-    fn of(options: &Options) -> anyhow::Result<Place> {
+    fn of(options: &Options, set: Option<&str>) -> anyhow::Result<Place> {
         let url = given(options, "url");
         if let Some(name) = given(options, "region") {
-            let region = aws::region(&name).map_err(|why| wrong("region", &name, why))?;
-            if url.is_some_and(|url| region_of(&url).as_deref() != Some(&region)) {
-                say("--region goes before --url, which is not used");
+            let found = region(&name).map_err(|why| wrong("region", &name, why))?;
+            if url.is_some_and(|url| region_of(&url).as_deref() != Some(&found)) {
+                say("--region overrides --url, which is ignored");
             }
-            return Ok(Place { region, endpoint: None });
+            return Ok(Place { region: found, endpoint: None });
         }
-        let set = || std::env::var("EC2_URL").ok().filter(|url| !url.is_empty());
         let (name, url) = match url {
             Some(url) => ("--url", Some(url)),
-            None => ("EC2_URL", set()),
+            None => ("EC2_URL", set.map(str::to_owned)),
         };
         let Some(url) = url else {
             return Ok(Place { region: DEFAULT_REGION.to_owned(), endpoint: None });
@@ -259,8 +232,9 @@ impl Place {
             return Ok(Place { region, endpoint: None });
         }
         // Not the value: there may be a password in it.
-        let endpoint = aws::endpoint(&url)
-            .map_err(|why| Usage(format!("{name} has an invalid value: {why}")))?;
+        let endpoint = url
+            .parse()
+            .map_err(|why: EndpointError| Usage(format!("{name} has an invalid value: {why}")))?;
         Ok(Place { region: DEFAULT_REGION.to_owned(), endpoint: Some(endpoint) })
     }
 }
@@ -273,7 +247,7 @@ fn region_of(url: &str) -> Option<String> {
     let name = own.iter().find_map(|suffix| host.strip_suffix(suffix)?.strip_suffix('.'))?;
     match name.split('.').collect::<Vec<_>>()[..] {
         ["ec2"] => Some(DEFAULT_REGION.to_owned()),
-        ["ec2", region] | [region, "ec2"] => aws::region(region).ok(),
+        ["ec2", name] | [name, "ec2"] => region(name).ok(),
         _ => None,
     }
 }
@@ -298,7 +272,7 @@ impl Lines {
     /// A line. Whatever could be taken for a tab or a new line in it is escaped.
     fn line(self, columns: &[Option<&str>]) -> String {
         let column = |column: &Option<&str>| match column.filter(|text| !text.is_empty()) {
-            Some(text) => report::plain(text),
+            Some(text) => plain(text),
             None if self.nil => "(nil)".to_owned(),
             None => String::new(),
         };

@@ -3,22 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use baler_bundle::Level;
-use baler_ec2::Metadata;
-use baler_manifest::{AccountId, BlockDeviceMapping, Bundler, Contents, Ec2Key, check_draft};
+use baler::keys::read_certificate;
+use baler::{BundleJob, BundlePlan, Input, Made, Place, Provenance, ids};
+use baler_manifest::{AccountId, Bundler, Ec2Key};
 
 use super::check;
 use super::fail::{Code, Failure, Usage};
 use super::options::{Options, Spec, anything, flag, value};
 use super::prompt::{self, Answer};
-use super::session::Session;
-use crate::args::volume::VolumeArgs;
-use crate::cmd::bundle::destination::Destination;
-use crate::cmd::bundle::make::{Made, Plan};
-use crate::cmd::mapping;
-use crate::input::Input;
-use crate::keys::{self, KeyArgs};
-use crate::machine;
+use super::session::{Session, given};
+use crate::args::values;
 
 /// What both take.
 pub(super) const OPTIONS: &[Spec] = &[
@@ -30,7 +24,7 @@ pub(super) const OPTIONS: &[Spec] = &[
         "destination",
         "DIR",
         check::directory,
-        "Where the bundle goes [default: /tmp]",
+        "The directory for the bundle [default: /tmp]",
         "the second argument",
     ),
     value(
@@ -46,7 +40,7 @@ pub(super) const OPTIONS: &[Spec] = &[
         "arch",
         "ARCH",
         anything,
-        "The architecture of the machine in the image [default: this machine's]",
+        "The architecture of the image [default: this machine's]",
         "--arch",
     ),
     value(
@@ -54,7 +48,7 @@ pub(super) const OPTIONS: &[Spec] = &[
         "productcodes",
         "LIST",
         anything,
-        "Product codes, with commas between them",
+        "Product codes, separated by commas",
         "--product-codes",
     ),
     value(None, "kernel", "ID", anything, "The kernel to boot with", "--kernel"),
@@ -64,7 +58,7 @@ pub(super) const OPTIONS: &[Spec] = &[
         "block-device-mapping",
         "VIRTUAL=DEVICE,...",
         check::mapping,
-        "Which devices the instance sees",
+        "The instance's devices",
         "--block-device-mapping",
     ),
     flag("no-size-checks", "Bundle an image of more than 10 GiB", "--allow-large"),
@@ -83,19 +77,20 @@ pub(super) fn destination(options: &Options) -> anyhow::Result<PathBuf> {
 
 /// The architecture: as it was typed, else as it is here, and whoever is there may say otherwise.
 pub(super) fn architecture(session: &Session, options: &Options) -> anyhow::Result<String> {
-    let typed = super::session::given(options, "arch");
+    let typed = given(options, "arch");
     let found = match typed {
         Some(arch) => arch,
         None => {
             let own = session.architecture();
             let question = format!("Please specify a value for arch [{own}]: ");
-            match session.batch {
-                true => own,
-                false => match prompt::ask(&question)? {
+            if session.batch {
+                own
+            } else {
+                match prompt::ask(&question, &session.face.stop)? {
                     Answer::Line(answer) if !answer.is_empty() => answer,
                     Answer::Timeout => return Err(prompt::timed_out().into()),
                     _ => own,
-                },
+                }
             }
         }
     };
@@ -105,166 +100,111 @@ pub(super) fn architecture(session: &Session, options: &Options) -> anyhow::Resu
     Ok(found)
 }
 
-/// What the manifest will say, but for what comes of the work.
-pub(super) fn contents(
-    options: &Options,
-    name: &str,
-    architecture: String,
-) -> anyhow::Result<Contents> {
+/// What the manifest says of the image, as far as it was typed.
+pub(super) fn provenance(options: &Options, architecture: String) -> anyhow::Result<Provenance> {
     let account = options.text("user").unwrap_or_default();
     let account: AccountId =
         account.parse().with_context(|| Usage("missing mandatory parameter: --user".to_owned()))?;
-    let mut mappings = Vec::<BlockDeviceMapping>::new();
+    let mut known = Provenance::new();
     for typed in options.all("block-device-mapping") {
         for found in check::mappings(typed).map_err(Usage)? {
             // The last one counts.
-            mappings.retain(|old| old.virtual_name != found.virtual_name);
-            mappings.push(found);
+            known.mappings.retain(|old| old.virtual_name != found.virtual_name);
+            known.mappings.push(found);
         }
     }
     let codes = options.text("productcodes").unwrap_or_default();
     let codes = codes.split(',').map(str::trim).filter(|code| !code.is_empty());
-    let id = |long| super::session::given(options, long);
+    known.product_codes = codes.map(str::to_owned).collect();
+    known.account = Some(account.to_string());
+    known.architecture = Some(architecture);
+    known.kernel = given(options, "kernel");
+    known.ramdisk = given(options, "ramdisk");
+    Ok(known)
+}
+
+/// The bundle that will be made of an image or a tree.
+pub(super) fn job(
+    session: &Session,
+    options: &Options,
+    source: &Path,
+    provenance: Provenance,
+    destination: &Path,
+    name: &str,
+) -> anyhow::Result<BundleJob> {
+    let path = |long| options.os(long).map(PathBuf::from);
+    let mut job = BundleJob::new(source.to_owned(), destination.to_owned().into(), name);
+    job.keys = session.keys(options);
+    job.allow_other_certificate = true;
+    job.allow_large = true;
+    job.overwrite = true;
+    job.is_plain = true;
+    job.mtime = session.face.environment.now()?;
+    job.ec2_certificate = path("ec2cert").or_else(|| installed_certificate(session));
+    job.region = region(session);
+    job.provenance = provenance;
     // Byte for byte what the tool of that name writes.
-    let bundler = Bundler {
+    job.bundler = Bundler {
         name: "ec2-ami-tools".to_owned(),
         version: "1.5".to_owned(),
         release: "3".to_owned(),
     };
-    let mut contents = Contents::draft(bundler, name, &account, architecture);
-    contents.mappings = mappings;
-    contents.kernel_id = id("kernel");
-    contents.ramdisk_id = id("ramdisk");
-    contents.product_codes = codes.map(str::to_owned).collect();
-    Ok(contents)
-}
-
-/// What is inherited from the instance where it was not typed; gives the items that are not there.
-pub(super) async fn inherit(
-    metadata: &Metadata,
-    contents: &mut Contents,
-) -> anyhow::Result<Vec<&'static str>> {
-    let mut missing = Vec::new();
-    let mut note = |is_there: bool, item| {
-        if !is_there {
-            missing.push(item);
-        }
-    };
-    if contents.ancestry.is_empty() {
-        contents.ancestry = metadata.ancestors().await?;
-        note(!contents.ancestry.is_empty(), "ancestor-ami-ids");
-    }
-    if contents.kernel_id.is_none() {
-        contents.kernel_id = metadata.kernel().await?;
-        note(contents.kernel_id.is_some(), "kernel-id");
-    }
-    if contents.ramdisk_id.is_none() {
-        contents.ramdisk_id = metadata.ramdisk().await?;
-        note(contents.ramdisk_id.is_some(), "ramdisk-id");
-    }
-    if contents.product_codes.is_empty() {
-        contents.product_codes = metadata.product_codes().await?;
-        note(!contents.product_codes.is_empty(), "product-codes");
-    }
-    if contents.mappings.is_empty() {
-        let found = metadata.block_device_mapping().await?;
-        note(!found.is_empty(), "block-device-mapping");
-        // EBS volumes of this one instance are none of the image's.
-        let own = found.into_iter().filter(|(name, _)| !name.starts_with("ebs"));
-        let pairs =
-            own.filter_map(|(name, device)| mapping::mapping(&format!("{name}={device}")).ok());
-        contents.mappings = pairs.collect();
-    }
-    let ami = metadata.ami_id().await?;
-    note(ami.is_some(), "ami-id");
-    contents.ancestry.extend(ami);
-    Ok(missing)
-}
-
-/// The bundle that will be made of an image or a tree.
-pub(super) fn plan(
-    session: &Session,
-    options: &Options,
-    source: &Path,
-    volume: VolumeArgs,
-    manifest: Contents,
-    destination: &Path,
-) -> anyhow::Result<Plan> {
-    check_draft(&manifest)
-        .context(Failure::new(Code::Other, "the manifest could not be written"))?;
-    let path = |long| options.os(long).map(PathBuf::from);
-    let args = KeyArgs { key: path("privatekey"), cert: path("cert"), passphrase_file: None };
-    let user = args.private_key(&session.console)?;
-    if let (Some(user), Some(certificate)) = (&user, args.certificate()?)
-        && certificate != *user.key.public()
-    {
-        session.console.warn("the certificate does not belong to the private key; the bundle opens with the private key");
-    }
-    let (ec2, ec2_name) =
-        keys::ec2_key(path("ec2cert").or_else(installed_certificate), region(session))?;
-    Ok(Plan {
-        image: source.to_owned(),
-        volume,
-        destination: Destination::Directory(destination.to_owned()),
-        overwrite: true,
-        level: Level::DEFAULT,
-        jobs: std::thread::available_parallelism().map_or(1, |cores| cores.get().min(24)),
-        mtime: machine::now()?,
-        user,
-        ec2,
-        ec2_name,
-        manifest,
-        register: None,
-    })
+    Ok(job)
 }
 
 /// The region of EC2's key where the environment names none that EC2 could have: the old tools never looked there.
 fn region(session: &Session) -> Option<String> {
-    let set = |name: &&str| std::env::var(name).ok().filter(|text| !text.is_empty());
-    if set(&"EUCALYPTUS_CERT").is_some() {
+    let environment = &session.face.environment.library;
+    if environment.ec2_certificate.is_some() {
         return None;
     }
-    let named = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(set)?;
-    crate::aws::region(&named).err()?;
-    let region = super::s3::DEFAULT_REGION;
-    session.console.warn(&format!("`{named}` is no region of EC2's; the bundle is for {region}"));
-    Some(region.to_owned())
+    let named = environment.region.as_deref()?;
+    values::region(named).err()?;
+    let what = format!("`{named}` is not an EC2 region; the bundle is for {DEFAULT_REGION}");
+    session.face.console.warn(&what);
+    Some(DEFAULT_REGION.to_owned())
 }
+
+/// The region where none is named.
+pub(super) const DEFAULT_REGION: &str = "us-east-1";
 
 /// The certificate in the old tools' own directory, where it is that of another cloud: AWS's are built in, and chosen by
 /// the region.
-fn installed_certificate() -> Option<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|home| !home.is_empty());
-    let home = set("EC2_AMITOOL_HOME").or_else(|| set("EC2_HOME"))?;
-    let path = Path::new(&home).join("etc/ec2/amitools/cert-ec2.pem");
-    let key = keys::read_certificate(&path).ok()?;
+fn installed_certificate(session: &Session) -> Option<PathBuf> {
+    let home = session.face.environment.classic.home.as_ref()?;
+    let path = home.join("etc/ec2/amitools/cert-ec2.pem");
+    let key = read_certificate(&path, &session.face.stop).ok()?;
     let own = [Ec2Key::Commercial, Ec2Key::GovCloud, Ec2Key::China].map(Ec2Key::public_key);
     (!own.contains(&key)).then_some(path)
 }
 
-/// Makes the bundle and says so, line for line as it always was. A tree is not copied before its bundle is made.
+/// Says that a bundle is begun.
+fn begin(session: &Session, stream: &Place) -> anyhow::Result<()> {
+    session.line("Bundling image file...")?;
+    session.line(&format!("Splitting {stream}..."))
+}
+
+/// Makes the bundle and says so, line for line as the old tools did. A tree is not copied before its bundle is made.
 pub(super) fn make(
     session: &Session,
-    mut plan: Plan,
+    plan: BundlePlan,
     input: Input,
     missing: &[&str],
 ) -> anyhow::Result<()> {
-    let stream = plan.destination.place().join(&format!("{}.tar.gz.enc", plan.manifest.name));
-    plan.check()?;
-    let is_tree = matches!(input, Input::Volume(_));
-    let begun = || {
-        session.line("Bundling image file...")?;
-        session.line(&format!("Splitting {stream}..."))
-    };
+    let run = session.run();
+    plan.check(&run)?;
+    let is_tree = matches!(input, Input::Tree(_));
+    let unmapped = ids::missing(&plan.contents().mappings);
+    let stream = plan.place().join(&format!("{}.tar.gz.enc", plan.contents().name));
     if !is_tree {
-        begun()?;
+        begin(session, &stream)?;
     }
-    let made = plan.make(input, &session.console);
+    let made = plan.make(input, &run);
     let Made { place, packed, .. } =
         made.with_context(|| Failure::new(Code::Failed, "the image was not bundled"))?;
     if is_tree {
         session.line("Volume cloning done.")?;
-        begun()?;
+        begin(session, &stream)?;
     }
     for part in &packed.parts {
         session.line(&format!("Created {}", part.filename))?;
@@ -274,7 +214,7 @@ pub(super) fn make(
     for item in missing {
         session.line(&format!("Unable to read instance meta-data for {item}"))?;
     }
-    for absent in mapping::missing(&plan.manifest.mappings) {
+    for absent in unmapped {
         session.line(&format!("Block-device-mapping has no '{absent}' entry. EC2 chooses one when an instance is launched."))?;
     }
     session.line("Creating bundle manifest...")?;
@@ -302,10 +242,10 @@ mod tests {
             ]
             .map(Into::into),
         );
-        let contents = contents(&options.ok().unwrap(), "image", "i386".to_owned()).unwrap();
-        assert_eq!(contents.product_codes, ["A", "B"]);
-        assert_eq!(contents.account, "123456789012");
-        let mappings: Vec<_> = contents.mappings.iter().map(|mapping| &*mapping.device).collect();
+        let known = provenance(&options.ok().unwrap(), "i386".to_owned()).unwrap();
+        assert_eq!(known.product_codes, ["A", "B"]);
+        assert_eq!(known.account.as_deref(), Some("123456789012"));
+        let mappings: Vec<_> = known.mappings.iter().map(|mapping| &*mapping.device).collect();
         assert_eq!(mappings, ["sda1", "/dev/xvda"]);
     }
 }

@@ -6,45 +6,47 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context;
-use baler_volume::recipe::ClassicFstab;
-use baler_volume::walk::{Change, Reason};
+#[cfg(feature = "aws")]
+use baler::instance;
+use baler::text::count;
+use baler::{ImageJob, Input, MAX_IMAGE, Provenance};
+use baler_volume::filter::Filter;
+use baler_volume::recipe::{ClassicFstab, Fstab};
+use baler_volume::walk::{Change, Follow, Reason};
+use baler_volume::{Division, Recipe, Volume};
 
 use super::bundle;
-use super::bundle_image;
 use super::check;
+use super::command::{COMMON, Command, Tools};
 use super::fail::{Code, Failure, Usage};
 use super::options::{Options, Spec, Takes, anything, flag, value};
-use super::session::{Session, require};
-use super::{COMMON, Command, Tools};
-use crate::args::volume::{Classic, FilterArg, PartitionArg, VolumeArgs};
-use crate::cmd::image;
-use crate::input::Input;
-use crate::machine;
+use super::session::{Session, given, require};
+use crate::args::volume::read_text;
 use crate::report::say;
-use crate::volume::{self, Request, Volume};
+use crate::streams;
 
 pub(super) static COMMAND: Command = Command {
     name: "ec2-bundle-vol",
     tools: Tools::Ami,
     aliases: &[],
-    about: "Bundle the machine that runs, or a root that is mounted: make an image of it, and a bundle of that",
+    about: "Bundle this machine, or a mounted root: make an image of it, and bundle the image",
     usage: "-c PATH -k PATH -u ACCOUNT [OPTIONS]",
     new: "baler bundle / DIR",
     options: &[OWN, bundle::OPTIONS, COMMON],
-    notes: "The image goes straight into the bundle: there is no file of it, unless --clone-only or --script wants one, which is \
-            then DIR/PREFIX and stays. Hard links, ACLs and files at the top whose names begin with a dot are copied too. \
-            A directory that is excluded stays as an empty directory.",
+    notes: "The image goes straight into the bundle. Only --clone-only and --script make an image file, DIR/PREFIX, which is \
+            kept. Hard links, ACLs and files at the top whose names begin with a dot are copied too. An excluded \
+            directory stays, but empty.",
     run,
 };
 
 const OWN: &[Spec] = &[
-    flag("all", "Follow file systems that are not local too", "--all").short('a'),
+    flag("all", "Include file systems that are not local", "--all").short('a'),
     value(
         Some('e'),
         "exclude",
         "PATH,...",
         anything,
-        "Leave out these paths of the volume; * and ? stand for what the shell's do",
+        "Leave out these paths of the volume; * and ? work as in the shell",
         "--exclude",
     ),
     value(
@@ -52,7 +54,7 @@ const OWN: &[Spec] = &[
         "include",
         "PATH,...",
         anything,
-        "Keep these files, whatever is filtered and excluded",
+        "Keep these files, even if they are filtered or excluded",
         "--include",
     ),
     flag(
@@ -96,7 +98,7 @@ const OWN: &[Spec] = &[
         takes: Takes::Word("TYPE", &["mbr", "gpt", "none"]),
         ..flag(
             "partition",
-            "How the disk is divided [default: as the one that the volume is on]",
+            "The partition table [default: that of the volume's disk]",
             "--partition",
         )
     }
@@ -106,24 +108,17 @@ const OWN: &[Spec] = &[
         "script",
         "FILE",
         check::program,
-        "Run this program on the image, with the directory where it is mounted",
+        "Run this program with the directory where the image is mounted",
         "baler image --script",
     ),
-    value(
-        None,
-        "fstab",
-        "PATH",
-        check::file,
-        "Put this file in the place of /etc/fstab",
-        "--fstab",
-    ),
-    flag("generate-fstab", "Put a new file in the place of /etc/fstab", "--generate-fstab"),
+    value(None, "fstab", "PATH", check::file, "Replace /etc/fstab with this file", "--fstab"),
+    flag("generate-fstab", "Replace /etc/fstab with a new file", "--generate-fstab"),
     value(
         None,
         "grub-config",
         "PATH",
         check::file,
-        "Put this file in the place of /boot/grub/menu.lst, on a disk that is divided",
+        "Replace /boot/grub/menu.lst with this file, if there is a partition table",
         "a file in the tree",
     ),
     flag("clone-only", "Make the image DIR/PREFIX, and no bundle", "baler image / FILE"),
@@ -137,26 +132,27 @@ const MOST: u64 = 10_240;
 
 fn run(session: &Session, options: Options) -> anyhow::Result<()> {
     let job = Job::new(session, &options)?;
-    match job.is_left() {
-        true => job.through_file(session, &options),
-        false => job.straight(session, &options),
+    if job.is_left() {
+        job.through_file(session, &options)
+    } else {
+        job.straight(session, &options)
     }
 }
 
 /// What is to be done.
 struct Job {
-    root: PathBuf,
+    recipe: Recipe,
     directory: PathBuf,
     name: String,
-    size: u64,
-    volume: VolumeArgs,
     /// What was typed of excludes.
     excluded: Vec<String>,
+    /// The menu of GRUB that was named.
+    menu: Option<PathBuf>,
     script: Option<PathBuf>,
     is_clone_only: bool,
     is_auto: bool,
-    /// The manifest, and what could not be inherited.
-    manifest: Option<(baler_manifest::Contents, Vec<&'static str>)>,
+    /// What the manifest says, and the metadata that could not be read for it.
+    known: Option<(Provenance, Vec<&'static str>)>,
 }
 
 impl Job {
@@ -178,38 +174,40 @@ impl Job {
             let what = format!("the image would have {size} MiB, and EC2 takes at most {MOST}");
             return Err(Failure::new(Code::Other, what).into());
         }
-        let arch = match is_clone_only {
-            true => super::session::given(options, "arch").unwrap_or_default(),
-            false => bundle::architecture(session, options)?,
+        let (arch, known) = if is_clone_only {
+            (given(options, "arch").unwrap_or_default(), None)
+        } else {
+            let arch = bundle::architecture(session, options)?;
+            let mut known = bundle::provenance(options, arch.clone())?;
+            let missing = if options.switch("inherit").unwrap_or(true) {
+                inherit(&mut known, session)?
+            } else {
+                Vec::new()
+            };
+            (arch, Some((known, missing)))
         };
-        let wants_inherit = options.switch("inherit").unwrap_or(true) && !is_clone_only;
-        let manifest = match is_clone_only {
-            true => None,
-            false => {
-                let mut contents = bundle::contents(options, &name, arch.clone())?;
-                let missing = match wants_inherit {
-                    true => machine::wait(inherit(&mut contents))?,
-                    false => Vec::new(),
-                };
-                Some((contents, missing))
-            }
-        };
-        let is_auto = !options.has("partition");
-        let volume = volume_args(options, &root, (&excludes, includes), &arch);
-        Ok(Job {
-            root,
+        let mut recipe = recipe(session, options, &root, &arch)?;
+        recipe.length = Some(size.saturating_mul(1 << 20));
+        recipe.exclude.extend(excludes);
+        recipe.include = includes;
+        let is_disk = recipe.division != Some(Division::None);
+        let menu = options.os("grub-config").map(PathBuf::from).filter(|_| is_disk);
+        let stop = &session.face.stop;
+        recipe.menu = menu.as_ref().map(|path| read_text(path, "GRUB menu", stop)).transpose()?;
+        let excluded = listed(options, "exclude").map(|item| item.to_string_lossy().into_owned());
+        let mut job = Job {
+            recipe,
             directory,
             name,
-            size: size.saturating_mul(1 << 20),
-            volume,
-            excluded: listed(options, "exclude")
-                .map(|item| item.to_string_lossy().into_owned())
-                .collect(),
+            excluded: excluded.collect(),
+            menu,
             script: options.os("script").map(PathBuf::from),
             is_clone_only,
-            is_auto,
-            manifest,
-        })
+            is_auto: !options.has("partition"),
+            known,
+        };
+        job.recipe.never.extend(job.never(session, options));
+        Ok(job)
     }
 
     /// Whether the image is wanted as a file.
@@ -222,92 +220,99 @@ impl Job {
     }
 
     /// What must not be in the image: itself, the bundle, and the user's key.
-    fn never(&self, options: &Options) -> Vec<PathBuf> {
+    fn never(&self, session: &Session, options: &Options) -> Vec<PathBuf> {
         let bundle = baler_bundle::bundle_files(&self.directory, &self.name).unwrap_or_default();
-        let key = options.os("privatekey").map(Path::new);
         let image = self.image();
         let image = image.symlink_metadata().is_ok().then_some(image);
         let left = baler_bundle::leftovers(&self.directory).unwrap_or_default();
         let own = bundle.into_iter().chain(image).chain(left);
-        own.chain(crate::keys::private_paths(key)).collect()
+        own.chain(session.keys(options).private_paths()).collect()
     }
 
     /// The tree goes into the bundle as it is read.
     fn straight(self, session: &Session, options: &Options) -> anyhow::Result<()> {
         self.say_partition(session)?;
-        let (root, args, now) = (&*self.root, &self.volume, machine::now()?);
-        let never = self.never(options);
-        let request = Request { root, args, size: Some(self.size), never, now, overwrite: true };
-        let Some((contents, missing)) = self.manifest.clone() else { return Ok(()) };
-        let plan = bundle::plan(session, options, root, args.clone(), contents, &self.directory)?;
-        let volume = volume::open(&request, &session.console)?;
-        self.say_plan(session, &volume, &self.name)?;
-        bundle::make(session, plan, Input::Volume(Box::new(volume)), &missing)
+        let Some((known, missing)) = self.known.clone() else { return Ok(()) };
+        let (run, root) = (session.run(), &self.recipe.root);
+        let mut job = bundle::job(session, options, root, known, &self.directory, &self.name)?;
+        job.length = self.recipe.length;
+        job.recipe = Some(self.recipe.clone());
+        let plan = job.plan(&run)?;
+        let input = plan.open(&run)?;
+        if let Input::Tree(tree) = &input {
+            self.say_plan(session, tree.volume(), &self.name)?;
+        }
+        bundle::make(session, plan, input, &missing)
     }
 
     /// The image becomes a file, and that a bundle.
     fn through_file(self, session: &Session, options: &Options) -> anyhow::Result<()> {
         let image = self.image();
         if image.symlink_metadata().is_ok() {
-            let what = format!("`{}` is in the way of the image", image.display());
+            let what = format!("`{}` exists, and the image needs this name", image.display());
             return Err(Failure::new(Code::Other, what).into());
         }
         self.say_partition(session)?;
-        let (root, volume, script) = (self.root.clone(), self.volume.clone(), self.script.clone());
-        let args = image::Args::classic(root, image.clone(), self.size, volume, script);
-        let request = args.request(self.never(options))?;
-        let (volume, script) = args.open(&request, &session.console)?;
-        self.say_plan(session, &volume, &image.display().to_string())?;
-        if let Some(script) = &script {
+        let run = session.run();
+        let mut job = ImageJob::new(self.recipe.clone(), image.clone());
+        job.script.clone_from(&self.script);
+        job.script_output = Some(streams::errors()?);
+        let mut plan = job.plan(&run)?;
+        self.say_plan(session, plan.tree().volume(), &image.display().to_string())?;
+        if let Some(script) = &self.script {
+            let script = script.canonicalize().unwrap_or_else(|_| script.clone());
             session.line(&format!("Customizing cloned volume with script {}", script.display()))?;
         }
-        let made = args.write(volume, script.as_deref(), &session.console);
+        let made = job.write(plan, &run);
         made.with_context(|| Failure::new(Code::Failed, "the image was not made"))?;
         session.line(&format!("Image file created: {}", image.display()))?;
         session.line("Volume cloning done.")?;
-        let Some((contents, missing)) = self.manifest else {
+        let Some((known, missing)) = self.known else {
             session.line("Bundling is skipped, because of \"--clone-only\".")?;
             return session.complete();
         };
-        let none = VolumeArgs::default();
-        let plan = bundle::plan(session, options, &image, none, contents, &self.directory)?;
-        let input = Input::File(bundle_image::open(session, &image)?);
+        let job = bundle::job(session, options, &image, known, &self.directory, &self.name)?;
+        let plan = job.plan(&run)?;
+        let input = plan.open(&run)?;
         bundle::make(session, plan, input, &missing)
     }
 
     fn say_partition(&self, session: &Session) -> anyhow::Result<()> {
-        let root = self.root.display();
-        if self.volume.partition == PartitionArg::None {
+        let root = self.recipe.root.display();
+        if self.recipe.division == Some(Division::None) {
             return session.line("Not partitioning boot device.");
         }
         session.line(&format!("Setting partition type to bundle \"{root}\" with..."))?;
-        match self.is_auto {
-            true => session.line(&format!("Auto-detecting partition type for \"{root}\"")),
-            false => Ok(()),
+        if self.is_auto {
+            session.line(&format!("Auto-detecting partition type for \"{root}\""))?;
         }
+        Ok(())
     }
 
     /// What was found, and what will be done.
     fn say_plan(&self, session: &Session, volume: &Volume, image: &str) -> anyhow::Result<()> {
         let division = volume.division();
-        if self.volume.partition != PartitionArg::None {
+        if self.recipe.division != Some(Division::None) {
             if self.is_auto {
                 session.line(&format!("Partition label detected: \"{division}\""))?;
             }
             session.line(&format!("Using partition type \"{division}\""))?;
         }
-        session.line(&format!("Copying {} into the image file {image}...", self.root.display()))?;
+        session.line(&format!(
+            "Copying {} into the image file {image}...",
+            self.recipe.root.display()
+        ))?;
         session.line("Excluding: ")?;
         for path in self.left_out(volume) {
             session.indented(&path)?;
         }
-        if self.volume.fstab.is_some() || self.volume.classic.fstab.is_some() {
+        if !matches!(self.recipe.fstab, Fstab::Keep) {
             session.line("/etc/fstab:")?;
             volume.fstab().lines().try_for_each(|line| session.indented(line))?;
         }
-        if division != "none" {
+        if division != Division::None {
             session.line(&format!("Installing GRUB on root device with {division} boot scheme"))?;
-            match &self.volume.classic.menu {
+            match &self.menu {
                 Some(path) => {
                     session.line(&format!("Using user supplied grub config {}", path.display()))?
                 }
@@ -344,58 +349,61 @@ fn tell_filtered(changes: &[Change]) {
     for change in filtered.iter().take(TOLD) {
         say(&format!("filtered: /{} ({})", String::from_utf8_lossy(&change.path), change.reason));
     }
-    let files = crate::report::count(filtered.len(), "path");
+    let files = count(filtered.len(), "path");
     say(&format!("{files} filtered by name; --no-filter keeps them, -i some of them"));
 }
 
-/// What is inherited from the instance; that it has no metadata ends the run before anything is read.
-async fn inherit(contents: &mut baler_manifest::Contents) -> anyhow::Result<Vec<&'static str>> {
+/// What is inherited from the instance. One without metadata ends the run before anything is read.
+#[cfg(feature = "aws")]
+fn inherit(known: &mut Provenance, session: &Session) -> anyhow::Result<Vec<&'static str>> {
     let unreachable = || {
         Failure::new(
             Code::Metadata,
-            "the instance's metadata cannot be read; --no-inherit goes without",
+            "the instance's metadata cannot be read; with --no-inherit it is not needed",
         )
     };
-    let metadata = machine::metadata().await.with_context(unreachable)?.ok_or_else(unreachable)?;
-    bundle::inherit(&metadata, contents).await.with_context(unreachable)
+    let run = session.run();
+    let found = run.wait(async {
+        let Some(metadata) = instance::metadata(&run).await? else { return Ok(None) };
+        Ok(Some(instance::inherit_image(&metadata, known, &run).await?))
+    });
+    found.with_context(unreachable)?.with_context(unreachable)
 }
 
-fn volume_args(
-    options: &Options,
-    root: &Path,
-    (excludes, includes): (&[String], Vec<String>),
-    arch: &str,
-) -> VolumeArgs {
-    let partition = match options.text("partition").as_deref() {
-        Some("mbr") => PartitionArg::Mbr,
-        Some("gpt") => PartitionArg::Gpt,
-        Some(_) => PartitionArg::None,
-        None if is_mount_point(root) => PartitionArg::Auto,
-        // As ever: a directory is on no disk to do as it does.
-        None => PartitionArg::Gpt,
+/// There is nobody to inherit from.
+#[cfg(not(feature = "aws"))]
+fn inherit(_: &mut Provenance, _: &Session) -> anyhow::Result<Vec<&'static str>> {
+    let what = "this baler was built without the feature `aws`, and cannot read metadata; with --no-inherit it is not needed";
+    Err(Failure::new(Code::Metadata, what).into())
+}
+
+fn recipe(session: &Session, options: &Options, root: &Path, arch: &str) -> anyhow::Result<Recipe> {
+    let environment = &session.face.environment;
+    let mut recipe = Recipe::new(root);
+    recipe.now = environment.now()?;
+    recipe.forget_access_times = environment.is_clock_stopped();
+    recipe.temporary.clone_from(&environment.temporary);
+    recipe.longest = MAX_IMAGE;
+    recipe.exclude = ALWAYS.map(str::to_owned).into();
+    recipe.filter = if options.has("no-filter") { Filter::None } else { Filter::Classic };
+    recipe.follow = if options.has("all") { Follow::All } else { Follow::Local };
+    recipe.division = match options.text("partition").as_deref() {
+        Some("mbr") => Some(Division::Mbr),
+        Some("gpt") => Some(Division::Gpt),
+        Some(_) => Some(Division::None),
+        None if is_mount_point(root) => None,
+        // As the old tool: a directory is on no disk whose division could be taken over.
+        None => Some(Division::Gpt),
     };
-    let is_i386 = super::session::given(options, "arch").is_some() && arch == "i386";
+    let is_i386 = given(options, "arch").is_some() && arch == "i386";
     let variant = if is_i386 { ClassicFstab::I386 } else { ClassicFstab::Default };
-    let fstab = options.os("fstab").map(PathBuf::from);
-    let generated = options.has("generate-fstab").then_some(variant);
-    let always = ALWAYS.iter().map(|path| (*path).to_owned());
-    VolumeArgs {
-        exclude: always.chain(excludes.iter().cloned()).collect(),
-        include: includes,
-        filter: if options.has("no-filter") { FilterArg::None } else { FilterArg::Classic },
-        all: options.has("all"),
-        partition,
-        classic: Classic {
-            keeps_old_fstab: fstab.is_some() || generated.is_some(),
-            fstab: generated,
-            menu: options
-                .os("grub-config")
-                .map(PathBuf::from)
-                .filter(|_| partition != PartitionArg::None),
-        },
-        fstab,
-        ..VolumeArgs::default()
-    }
+    recipe.fstab = match options.os("fstab") {
+        Some(path) => Fstab::Replace(read_text(Path::new(path), "fstab", &session.face.stop)?),
+        None if options.has("generate-fstab") => Fstab::Classic(variant),
+        None => Fstab::Keep,
+    };
+    recipe.keep_old_fstab = !matches!(recipe.fstab, Fstab::Keep);
+    Ok(recipe)
 }
 
 fn is_mount_point(path: &Path) -> bool {
@@ -426,20 +434,21 @@ fn pattern(long: &str, item: &OsStr, root: &Path) -> anyhow::Result<String> {
         match part {
             Component::Normal(name) => bare.push(name),
             Component::RootDir | Component::CurDir => {}
-            _ => return Err(wrong("it goes up").into()),
+            _ => return Err(wrong("it contains `..`").into()),
         }
     }
     if bare.as_os_str().is_empty() {
-        return Err(wrong("it is all of the volume").into());
+        return Err(wrong("it is the whole volume").into());
     }
     let text = bare.to_str().ok_or_else(|| wrong("it is not UTF-8"))?;
     if root.join(text).symlink_metadata().is_ok() {
         return Ok(format!("/{}", escaped(text)));
     }
     // A pattern may stand for nothing: an empty directory is none to fail for.
-    match text.contains(['*', '?', '[', '{']) {
-        true => Ok(format!("/{text}")),
-        false => Err(wrong("there is nothing of that name in the volume").into()),
+    if text.contains(['*', '?', '[', '{']) {
+        Ok(format!("/{text}"))
+    } else {
+        Err(wrong("it is not in the volume").into())
     }
 }
 

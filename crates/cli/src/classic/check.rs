@@ -59,9 +59,9 @@ pub(super) fn name(value: &OsStr) -> Result<(), String> {
 /// An account, with hyphens or without.
 pub(super) fn account(value: &OsStr) -> Result<(), String> {
     let account = value.to_string_lossy().parse::<baler_manifest::AccountId>();
-    account.map(|_| ()).map_err(|error| match error.advice().and_then(crate::exit::worded) {
-        Some(hint) => format!("{error}\nhint: {hint}"),
-        None => error.to_string(),
+    account.map(|_| ()).map_err(|error| match error.advice() {
+        Some(baler_manifest::Advice::Say(words)) => format!("{error}: {words}"),
+        _ => error.to_string(),
     })
 }
 
@@ -74,6 +74,7 @@ pub(super) fn number(value: &OsStr) -> Result<(), String> {
 }
 
 /// A number as C writes it: with `0` before it, it is octal.
+#[cfg(feature = "aws")]
 pub(super) fn part(value: &OsStr) -> Result<(), String> {
     c_number(value)
         .map(|_| ())
@@ -81,6 +82,7 @@ pub(super) fn part(value: &OsStr) -> Result<(), String> {
 }
 
 /// What the number is.
+#[cfg(feature = "aws")]
 pub(super) fn c_number(value: &OsStr) -> Option<usize> {
     let text = value.to_str()?;
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -100,17 +102,18 @@ pub(super) fn mapping(value: &OsStr) -> Result<(), String> {
 /// The pairs. Devices that EC2 would refuse after the whole upload are refused now.
 pub(super) fn mappings(value: &OsStr) -> Result<Vec<baler_manifest::BlockDeviceMapping>, String> {
     let text = value.to_str().ok_or("it is not UTF-8")?;
-    text.split(',').map(crate::cmd::mapping::mapping).collect()
+    text.split(',').map(baler::ids::mapping).collect()
 }
 
 /// Who may read what is uploaded.
+#[cfg(feature = "aws")]
 pub(super) const ACLS: &[&str] = &["public-read", "aws-exec-read"];
 
 /// A region, as it is called now or was.
 pub(super) fn region(value: &OsStr) -> Result<(), String> {
     match value.to_str() {
         Some("") => Ok(()),
-        Some(text) => crate::aws::region(text).map(|_| ()),
+        Some(text) => crate::args::values::region(text).map(|_| ()),
         None => Err("it is not UTF-8".to_owned()),
     }
 }
@@ -119,6 +122,7 @@ pub(super) fn region(value: &OsStr) -> Result<(), String> {
 mod tests {
     use super::*;
 
+    #[cfg(feature = "aws")]
     #[test]
     fn numbers_of_parts_are_those_of_c() {
         for (text, number) in [

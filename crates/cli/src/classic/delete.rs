@@ -1,16 +1,14 @@
 //! `ec2-delete-bundle`: a bundle goes from S3.
 
-use anyhow::Context;
+use baler::{Bundle, InS3, Place, Removal};
 
-use super::check;
+use super::command::{COMMON, Command, Tools};
 use super::fail::{Code, Failure, Usage};
 use super::options::{Options, Spec, flag, value};
 use super::prompt::{self, Answer};
 use super::s3::{self, Region};
 use super::session::{Session, given, require};
-use super::unbundle::local_bundle;
-use super::{COMMON, Command, Tools};
-use crate::cmd::remove::Plan;
+use super::{check, local};
 use crate::report::say;
 
 pub(super) static COMMAND: Command = Command {
@@ -21,7 +19,7 @@ pub(super) static COMMAND: Command = Command {
     usage: "-b BUCKET[/PREFIX] (-m PATH | -p PREFIX) [OPTIONS]",
     new: "baler remove s3://BUCKET/PREFIX/NAME.manifest.xml",
     options: &[OWN, s3::CREDENTIALS, s3::PLACE, COMMON],
-    notes: "The manifest is deleted first, and then exactly its parts. Without -y it asks, with --batch too.",
+    notes: "The manifest is deleted first, then exactly its parts. Without -y it asks for confirmation, even with --batch.",
     run,
 };
 
@@ -32,13 +30,21 @@ const OWN: &[Spec] = &[
         "manifest",
         "PATH",
         check::file,
-        "A copy of the manifest, here",
+        "A local copy of the manifest",
         "the first argument",
     ),
     value(Some('p'), "prefix", "PREFIX", check::name, "The bundle's name", "--prefix"),
-    flag("clear", "Delete the bucket too, if it is empty then", ""),
-    flag("yes", "Do not ask", "--yes").short('y'),
+    flag("clear", "Delete the bucket too, if it is then empty", ""),
+    flag("yes", "Do not ask for confirmation", "--yes").short('y'),
 ];
+
+/// The files to delete.
+enum Wanted {
+    /// Those of a bundle's name.
+    Prefix(String),
+    /// Those of a local manifest.
+    Listed(Box<Bundle>),
+}
 
 fn run(session: &Session, options: Options) -> anyhow::Result<()> {
     require(&options, &["bucket"])?;
@@ -54,43 +60,47 @@ fn run(session: &Session, options: Options) -> anyhow::Result<()> {
         (_, prefix) => prefix,
     };
     let place = s3::place(&options, "bucket")?;
-    let bundle = match prefix {
-        None => Some(local_bundle(&options, "")?),
-        Some(_) => None,
+    let directory = Place::S3(place.clone());
+    let wanted = match prefix {
+        Some(prefix) => Wanted::Prefix(prefix),
+        None => Wanted::Listed(Box::new(local::bundle(&options, "", &session.run())?)),
     };
-    let aws = s3::connect(session, &options, &Region::of(&options)?)?;
-    let remote = aws.run(aws.open(&place))?;
-    let plan = match (&bundle, &prefix) {
-        (Some(bundle), _) => Plan::of_listed(&aws, &place, &remote, bundle)?,
-        (None, prefix) => {
-            Plan::of_prefix(&aws, &place, &remote, prefix.as_deref().unwrap_or_default())?
-        }
+    let run = s3::connect(session, &options, &Region::of(session, &options)?)?;
+    let removal = match &wanted {
+        Wanted::Prefix(prefix) => Removal::of_prefix(&directory, prefix, &run)?,
+        Wanted::Listed(bundle) => Removal::of_listed(&directory, bundle, &run)?,
     };
-    if plan.names.is_empty() {
+    if removal.names().is_empty() {
         session.line("No files to delete.")?;
     } else {
         session.line("Deleting files:")?;
-        plan.names.iter().try_for_each(|name| session.line(&format!("   - {name}")))?;
-        if !options.has("yes") && !is_confirmed()? {
+        removal.names().iter().try_for_each(|name| session.line(&format!("   - {name}")))?;
+        if !options.has("yes") && !is_confirmed(session)? {
             return session.complete();
         }
-        if plan.is_versioned {
-            say("the bucket keeps versions: what is deleted is only hidden, and goes on costing");
+        if removal.is_versioned() {
+            say(
+                "the bucket keeps versions: deleted objects are only hidden, and still cost storage",
+            );
         }
-        plan.delete().with_context(|| plan.unfinished())?;
-        plan.names.iter().try_for_each(|name| session.line(&format!("Deleted {name}")))?;
+        removal.run(&run)?;
+        removal.names().iter().try_for_each(|name| session.line(&format!("Deleted {name}")))?;
     }
     if options.has("clear") {
         session.line(&format!("Attempting to delete bucket {}...", place.bucket))?;
-        let retry = aws.retry();
-        aws.run(async { Ok(retry.run(|| remote.bucket.delete()).await?) })?;
+        run.wait(async {
+            match InS3::find(&place, &run.aws().await?).await? {
+                Some(found) => found.delete_bucket().await,
+                None => Ok(()),
+            }
+        })?;
     }
     session.complete()
 }
 
 /// Whether somebody says that all of it may go.
-fn is_confirmed() -> anyhow::Result<bool> {
-    match prompt::ask("Continue [y/N]: ")? {
+fn is_confirmed(session: &Session) -> anyhow::Result<bool> {
+    match prompt::ask("Continue [y/N]: ", &session.face.stop)? {
         Answer::Line(answer) => Ok(answer.starts_with(['y', 'Y'])),
         Answer::Timeout => {
             say("nobody answered in time: nothing was deleted");
@@ -98,7 +108,7 @@ fn is_confirmed() -> anyhow::Result<bool> {
         }
         Answer::Nobody => Err(Failure::new(
             Code::Other,
-            "there is nobody to ask, and -y was not given; nothing was deleted",
+            "standard input has no answer, and -y was not given; nothing was deleted",
         )
         .into()),
     }

@@ -3,22 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use baler::{Bundle, Place};
 use baler_bundle::{
-    DirectorySink, DirectorySource, PartSink, PartSource, SealedPart, manifest_filename, part_of,
+    DirectorySink, DirectorySource, PartSink, PartSource, manifest_filename, part_of,
 };
 use baler_manifest::Part;
 use baler_store::sha1_of;
 
 use super::check;
+use super::command::{COMMON, Command, Tools};
 use super::fail::Usage;
 use super::options::{Options, Spec, value};
 use super::s3::{self, Region};
 use super::session::{Session, require};
-use super::{COMMON, Command, Tools};
-use crate::bundle::Bundle;
 use crate::exit::Trouble;
-use crate::interrupt;
-use crate::place::Place;
 
 pub(super) static COMMAND: Command = Command {
     name: "ec2-download-bundle",
@@ -28,7 +26,7 @@ pub(super) static COMMAND: Command = Command {
     usage: "-b BUCKET[/PREFIX] -k PATH [OPTIONS]",
     new: "baler copy s3://BUCKET/PREFIX/NAME.manifest.xml DIR",
     options: &[OWN, s3::CREDENTIALS, s3::PLACE, COMMON],
-    notes: "Each part is checked as it comes, and the manifest is written last.",
+    notes: "Each part is checked when it arrives. The manifest is written last.",
     run,
 };
 
@@ -39,7 +37,7 @@ const OWN: &[Spec] = &[
         "privatekey",
         "PATH",
         check::file,
-        "Your private key, which is not used: the manifests that it opened are older than all others",
+        "Your private key: required, but not used",
         "",
     ),
     value(
@@ -63,7 +61,7 @@ const OWN: &[Spec] = &[
         "directory",
         "DIR",
         check::directory,
-        "Where the bundle goes [default: here]",
+        "The directory for the bundle [default: the current one]",
         "the second argument",
     ),
 ];
@@ -78,7 +76,7 @@ fn run(session: &Session, options: Options) -> anyhow::Result<()> {
         (None, prefix) => manifest_filename(&prefix.unwrap_or_else(|| "image".to_owned())),
     };
     let place = s3::place(&options, "bucket")?;
-    let aws = s3::connect(session, &options, &Region::of(&options)?)?;
+    let run = s3::connect(session, &options, &Region::of(session, &options)?)?;
     let directory = options.os("directory").map_or_else(|| PathBuf::from("."), PathBuf::from);
     let there = place.join(&filename);
     let manifest = directory.join(&filename);
@@ -88,35 +86,28 @@ fn run(session: &Session, options: Options) -> anyhow::Result<()> {
         there.bucket,
         manifest.display()
     ))?;
-    let bundle = Bundle::read_with(&Place::S3(there.clone()), || Ok(aws.clone()))?;
+    let bundle = Bundle::read(&Place::S3(there.clone()), &run)?;
     let name = filename.strip_suffix(".manifest.xml").unwrap_or(&filename);
     check_names(&bundle, name, &directory)?;
     let sink = DirectorySink::create(&directory, name, true).context("writing the bundle")?;
     let mut sink = sink.with_manifest(&filename);
-    let source = bundle.parts();
-    for (index, part) in bundle.manifest.contents().parts.iter().enumerate() {
-        interrupt::check()?;
-        let filename = part.filename.clone();
-        let (key, path) = (place.join(&filename).key, directory.join(&filename));
+    let parts = bundle.checked_parts(&run)?;
+    for (index, part) in bundle.contents().parts.iter().enumerate() {
+        let filename = &part.filename;
+        let (key, path) = (place.join(filename).key, directory.join(filename));
         session.line(&format!("Downloading part {key} to {} ...", path.display()))?;
-        let reading = || format!("reading part {index} (`{filename}`)");
-        let data = source.get(&filename).with_context(reading)?;
-        if sha1_of(&data) != *part.digest.bytes() {
-            let what = format!("part {index} (`{filename}`) is not what the manifest says");
-            return Err(Trouble::mismatch(what).into());
-        }
-        let part = SealedPart::new(filename.clone(), part.digest, data);
+        let part = parts.get(index)?;
         sink.put(part).with_context(|| format!("writing `{}`", path.display()))?;
         session.line(&format!("Downloaded {filename} from {}", there.bucket))?;
     }
-    sink.commit(bundle.manifest.text()).context("writing the bundle")?;
+    sink.commit(bundle.manifest().text()).context("writing the bundle")?;
     Ok(())
 }
 
 /// Refuses parts that are called like something else that is there, and not the same: a manifest may name anything. What
 /// is called like the parts of the bundle `name` makes way.
 fn check_names(bundle: &Bundle, name: &str, directory: &Path) -> anyhow::Result<()> {
-    let contents = bundle.manifest.contents();
+    let contents = bundle.contents();
     let there = DirectorySource::new(directory);
     let is_same = |part: &Part| {
         there.get(&part.filename).is_ok_and(|data| sha1_of(&data) == *part.digest.bytes())
@@ -130,7 +121,7 @@ fn check_names(bundle: &Bundle, name: &str, directory: &Path) -> anyhow::Result<
         None => Ok(()),
         Some(part) => {
             let path = directory.join(&part.filename);
-            let what = format!("`{}` is there, and is no part of this bundle", path.display());
+            let what = format!("`{}` exists, and is not a part of this bundle", path.display());
             Err(Trouble::failed(what).hint("name another directory with -d").into())
         }
     }

@@ -3,8 +3,8 @@
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command as Page};
 
+use super::command::{COMMON, Command, TOOLS, Tools};
 use super::options::{Spec, Takes};
-use super::{COMMANDS, Command, Tools};
 
 /// `--help`.
 pub(super) fn short(command: &'static Command) -> String {
@@ -24,7 +24,7 @@ pub(crate) fn as_clap(command: &'static Command, name: &'static str) -> Page {
         .override_usage(usage.trim_end().to_owned())
         .disable_help_flag(true)
         .after_help(command.notes)
-        .version(super::session::TOOLS)
+        .version(TOOLS)
         .disable_version_flag(true);
     for spec in command.specs() {
         page = page.arg(arg(spec));
@@ -50,30 +50,13 @@ fn arg(spec: &'static Spec) -> Arg {
     }
 }
 
-/// `baler help classic`: each old command and option, and the new one.
-pub(crate) fn table() -> String {
-    let mut text = "\
-The commands of the Amazon EC2 AMI tools, and those of the EC2 API tools that concern images, go on working under their
-own names: `baler install-links DIR` makes links to baler that are called like them, and `baler ec2-bundle-vol …` does
-the same as `ec2-bundle-vol …`. This is what baler itself has in their place; `-` is nothing.
-"
-    .to_owned();
-    for command in COMMANDS {
-        text += "\n";
-        text += &table_of(command);
-    }
-    text += "\nall of those for EC2\n";
-    text += &lines(Tools::Api.common().iter());
-    text
-}
-
-fn table_of(command: &Command) -> String {
+pub(super) fn table_of(command: &Command) -> String {
     let names: Vec<_> = command.names().collect();
     let own = command.specs().filter(|spec| !is_common(command, spec));
     format!("{:<48}{}\n{}", names.join(", "), command.new, lines(own))
 }
 
-fn lines<'a>(specs: impl Iterator<Item = &'a Spec>) -> String {
+pub(super) fn lines<'a>(specs: impl Iterator<Item = &'a Spec>) -> String {
     let mut text = String::new();
     for spec in specs {
         let short = spec.short.map_or_else(String::new, |short| format!("-{short}, "));
@@ -88,33 +71,16 @@ fn lines<'a>(specs: impl Iterator<Item = &'a Spec>) -> String {
     text
 }
 
-/// What all commands of the same tools take is not told for each: it means the same everywhere.
+/// Options that all commands of the same tools take are not listed for each: they mean the same everywhere.
 fn is_common(command: &Command, spec: &Spec) -> bool {
-    command.tools.common().iter().any(|common| common.long == spec.long)
+    common(command.tools).iter().any(|common| common.long == spec.long)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_command_can_be_helped() {
-        for command in COMMANDS {
-            as_clap(command, command.name).debug_assert();
-            let help = short(command);
-            assert!(help.contains(command.about), "{help}");
-            for spec in command.specs() {
-                assert!(help.contains(&format!("--{}", spec.long)), "{help}");
-            }
-        }
-    }
-
-    #[test]
-    fn every_option_has_its_place_in_the_table() {
-        let table = table();
-        for command in COMMANDS {
-            assert!(table.contains(command.name) && table.contains(command.new));
-        }
-        assert!(table.lines().all(|line| line.chars().count() <= 120), "{table}");
+/// What every command of these tools takes.
+pub(super) fn common(tools: Tools) -> &'static [Spec] {
+    match tools {
+        Tools::Ami => COMMON,
+        #[cfg(feature = "aws")]
+        Tools::Api => super::api::COMMON,
     }
 }

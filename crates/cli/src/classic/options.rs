@@ -51,6 +51,7 @@ impl Spec {
         Spec { short: Some(short), ..self }
     }
 
+    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "for the names of EC2's tools"))]
     pub(crate) const fn also(self, letter: char) -> Spec {
         Spec { also: Some(letter), ..self }
     }
@@ -193,6 +194,7 @@ impl Options {
     ///
     /// # Errors
     /// If there is more than one `-`, or not the right number of values for it.
+    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "for the names of EC2's tools"))]
     pub(crate) fn fill(
         &mut self,
         lists: &[&str],
@@ -281,12 +283,11 @@ fn next(
         [b'-', letter] => specs.iter().any(|spec| spec.has_letter(*letter)),
         _ => false,
     };
-    match is_option {
-        true => {
-            Err(format!("missing argument: {typed} (`{}` is an option)", value.to_string_lossy()))
-        }
-        false => Ok(value),
+    if is_option {
+        let value = value.to_string_lossy();
+        return Err(format!("missing argument: {typed} (`{value}` is an option)"));
     }
+    Ok(value)
 }
 
 /// The word that is meant.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 pub(super) use crate::report::Answer;
 
+use baler::Stop;
+
 use super::fail::{Code, Declined, Failure};
 use crate::report;
 
@@ -11,18 +13,19 @@ use crate::report;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Asks on standard output, without a new line, and reads a line from standard input.
-pub(super) fn ask(question: &str) -> anyhow::Result<Answer> {
-    report::ask(question, PATIENCE)
+pub(super) fn ask(question: &str, stop: &Stop) -> anyhow::Result<Answer> {
+    report::ask(question, PATIENCE, stop)
 }
 
 /// Asks whether to go on.
-pub(super) fn go_on() -> anyhow::Result<()> {
-    match ask("Are you sure you want to continue? [y/N]")? {
+pub(super) fn go_on(stop: &Stop) -> anyhow::Result<()> {
+    match ask("Are you sure you want to continue? [y/N]", stop)? {
         Answer::Line(answer) if answer.starts_with(['y', 'Y']) => Ok(()),
         Answer::Timeout => Err(timed_out().into()),
         Answer::Line(_) => Err(Declined.into()),
         Answer::Nobody => {
-            Err(Failure::new(Code::Other, "there is nobody to ask; --batch asks nothing").into())
+            Err(Failure::new(Code::Other, "standard input has no answer; --batch asks nothing")
+                .into())
         }
     }
 }

@@ -1,17 +1,17 @@
 //! What the commands that talk to S3 have in common: credentials, the bucket, the region.
 
-use std::sync::Arc;
-
 use anyhow::Context;
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use baler_store::Location;
+use baler::{InS3, Run, check_readable};
+use baler_aws::{Endpoint, EndpointError, Region as RegionName};
+use baler_store::{Acl, Location};
 
+use super::bundle::DEFAULT_REGION;
 use super::check;
-use super::fail::Usage;
+use super::credentials::{Names, Typed, has_credentials, missing};
+use super::fail::{Code, Failure, Usage};
 use super::options::{Options, Spec, Takes, anything, flag, value};
 use super::session::{Session, given};
-use crate::aws::{self, Aws, AwsArgs};
+use crate::args::values::region;
 use crate::report::say;
 
 /// Whose objects they are.
@@ -50,14 +50,14 @@ pub(super) const PLACE: &[Spec] = &[
         "url",
         "URL",
         anything,
-        "Another service that speaks S3's protocol; AWS's own are known by --region",
+        "Another service with the API of S3; for AWS, --region is enough",
         "--endpoint-url",
     ),
     Spec {
         takes: Takes::Word("VERSION", &["2", "4"]),
-        ..flag("sigv", "The version of the signature: whatever is said, 4", "")
+        ..flag("sigv", "The version of the signature; always 4", "")
     },
-    flag("retry", "Tell what is tried again; it is always tried again", ""),
+    flag("retry", "Print what is tried again; failed requests are always tried again", ""),
 ];
 
 /// The bucket.
@@ -81,7 +81,8 @@ fn bucket(value: &std::ffi::OsStr) -> Result<(), String> {
 pub(super) fn location(text: &str) -> Result<Location, String> {
     let text = text.strip_prefix("s3://").unwrap_or(text);
     let parts: Vec<_> = text.split('/').filter(|part| !part.is_empty()).collect();
-    format!("s3://{}", parts.join("/")).parse()
+    let parsed = format!("s3://{}", parts.join("/")).parse::<Location>();
+    parsed.map_err(|why| why.to_string())
 }
 
 /// The place that was named; it was checked when it was typed.
@@ -97,31 +98,29 @@ pub(super) struct Region {
     is_strict: bool,
     /// Where a new bucket is made then.
     default: String,
-    endpoint: Option<String>,
+    endpoint: Option<Endpoint>,
 }
-
-/// Where a new bucket is made if nobody says.
-pub(super) const DEFAULT_REGION: &str = "us-east-1";
 
 impl Region {
     /// From `--location`, else `--region`, else what `--url` tells.
-    pub(super) fn of(options: &Options) -> anyhow::Result<Region> {
+    pub(super) fn of(session: &Session, options: &Options) -> anyhow::Result<Region> {
         let url = given(options, "url");
         let named = |long| {
             let name = given(options, long);
-            name.map(|name| aws::region(&name)).transpose().map_err(Usage)
+            name.map(|name| region(&name)).transpose().map_err(Usage)
         };
-        let (region, place) = (named("region")?, named("location")?);
-        let endpoint = match &url {
+        let (wanted, place) = (named("region")?, named("location")?);
+        let service = match &url {
             // Not the value: there may be a password in it.
-            Some(url) if region_of(url).is_none() => Some(
-                aws::endpoint(url)
-                    .map_err(|why| Usage(format!("--url has an invalid value: {why}")))?,
-            ),
+            Some(url) if region_of(url).is_none() => {
+                Some(url.parse().map_err(|why: EndpointError| {
+                    Usage(format!("--url has an invalid value: {why}"))
+                })?)
+            }
             _ => None,
         };
         let is_strict = place.is_some();
-        let wanted = match (place.or(region), url) {
+        let wanted = match (place.or(wanted), url) {
             (Some(region), _) => Some(region),
             (None, Some(url)) => {
                 say("Specifying url has been deprecated, please use only --region");
@@ -133,7 +132,7 @@ impl Region {
             }
             (None, None) => None,
         };
-        Ok(Region { wanted, is_strict, default: default_region(), endpoint })
+        Ok(Region { wanted, is_strict, default: default_region(session), endpoint: service })
     }
 
     /// Where a new bucket is made.
@@ -149,10 +148,10 @@ impl Region {
     }
 }
 
-/// As ever, unless the environment is that of another partition, where us-east-1 is not to be found.
-fn default_region() -> String {
-    let set = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| std::env::var(name).ok());
-    let is_elsewhere = |region: &String| baler_store::partition(region) != "aws";
+/// As of old, unless the environment is that of another partition, where us-east-1 is not to be found.
+fn default_region(session: &Session) -> String {
+    let set = session.face.environment.library.region.clone();
+    let is_elsewhere = |region: &String| baler_aws::Region::partition(region) != "aws";
     set.filter(is_elsewhere).unwrap_or_else(|| DEFAULT_REGION.to_owned())
 }
 
@@ -166,64 +165,82 @@ fn region_of(url: &str) -> Option<String> {
         name.strip_prefix("s3").filter(|name| name.is_empty() || name.starts_with(['-', '.']))?;
     match name.trim_start_matches(['-', '.']) {
         "" | "external-1" => Some(DEFAULT_REGION.to_owned()),
-        region => aws::region(region).ok(),
+        name => region(name).ok(),
     }
+}
+
+/// Who may read it.
+pub(super) fn acl(options: &Options) -> anyhow::Result<Acl> {
+    let name = given(options, "acl");
+    name.map_or(Ok(Acl::default()), |name| name.parse().map_err(|why| Usage(why).into()))
+}
+
+/// Names that only old buckets have are asked about.
+pub(super) fn check_name(session: &Session, place: &Location) -> anyhow::Result<()> {
+    match baler_store::check_new_name(&place.bucket) {
+        Ok(()) => Ok(()),
+        Err(why) => session.warn(&format!(
+            "The bucket '{}' has a name that no new bucket can have: {why}.",
+            place.bucket
+        )),
+    }
+}
+
+/// The bucket: found where it is wanted, or made so that EC2 can read what is in it.
+pub(super) fn open(
+    session: &Session,
+    run: &Run,
+    place: &Location,
+    region: &Region,
+) -> anyhow::Result<InS3> {
+    let name = &place.bucket;
+    let found = run.wait(async { InS3::find(place, &run.aws().await?).await })?;
+    let Some(found) = found else {
+        baler_store::check_new_name(name).map_err(|why| Failure::new(Code::S3, why.to_string()))?;
+        session.line("Creating bucket...")?;
+        return Ok(
+            run.wait(async { InS3::create(place, region.for_new(), &run.aws().await?).await })?
+        );
+    };
+    if !region.takes(found.region()) {
+        let (found, wanted) = (found.region(), region.for_new());
+        let what = format!("the bucket '{name}' is in '{found}', and '{wanted}' was asked for");
+        return Err(Failure::new(Code::Location, what).into());
+    }
+    let readable = run.wait(check_readable(&found, name, run));
+    readable.context(Failure::new(Code::S3, "nothing was uploaded"))?;
+    Ok(found)
+}
+
+/// A region that was looked at when it was typed.
+pub(super) fn parsed(region: &str) -> anyhow::Result<RegionName> {
+    Ok(region.parse().map_err(|why: baler_aws::NameError| Usage(why.to_string()))?)
 }
 
 /// The way to S3.
 ///
 /// # Errors
-/// Above all that there are no credentials, which is said as it always was.
+/// Above all that there are no credentials, which is said as the old tools did.
 pub(super) fn connect(
     session: &Session,
     options: &Options,
     region: &Region,
-) -> anyhow::Result<Arc<Aws>> {
-    let credentials = credentials(options)?;
-    let is_typed = credentials.is_some();
-    let args = AwsArgs {
-        region: Some(region.for_new().to_owned()),
-        endpoint_url: region.endpoint.clone(),
-        credentials: credentials.map(SharedCredentialsProvider::new),
-        ..AwsArgs::classic()
+) -> anyhow::Result<Run> {
+    let token = session.face.environment.classic.token.clone();
+    let typed = Typed {
+        key: given(options, "access-key"),
+        secret: given(options, "secret-key"),
+        token: given(options, "delegation-token"),
+        names: Names { key: "access-key", secret: "secret-key" },
     };
-    let aws = Arc::new(Aws::connect(&args, &session.console)?);
-    match is_typed || has_credentials(&aws)? {
-        true => Ok(aws),
-        false => Err(missing("access-key")),
-    }
-}
-
-/// Those that were typed: both, or none.
-fn credentials(options: &Options) -> anyhow::Result<Option<Credentials>> {
-    let token = given(options, "delegation-token");
-    match (given(options, "access-key"), given(options, "secret-key")) {
-        (Some(key), Some(secret)) => {
-            let token = token.or_else(|| {
-                std::env::var("AWS_DELEGATION_TOKEN").ok().filter(|token| !token.is_empty())
-            });
-            Ok(Some(Credentials::new(key, secret, token, None, "the command line")))
-        }
-        (Some(_), None) => Err(missing("secret-key")),
-        (None, None) if token.is_none() => Ok(None),
-        (None, _) => Err(missing("access-key")),
-    }
-}
-
-pub(super) fn missing(long: &str) -> anyhow::Error {
-    Usage(format!("missing mandatory parameter: --{long}")).into()
-}
-
-/// Whether there are some, which is asked before anything is begun.
-pub(super) fn has_credentials(aws: &Aws) -> anyhow::Result<bool> {
-    let provider = aws.config().credentials_provider();
-    let found = aws.run(async {
-        match provider {
-            Some(provider) => Ok(provider.provide_credentials().await.is_ok()),
-            None => Ok(false),
-        }
-    });
-    found.context("looking for credentials")
+    let credentials = typed.credentials(token.as_deref())?;
+    let is_typed = credentials.is_some();
+    let mut settings = session.settings();
+    settings.region = Some(parsed(region.for_new())?);
+    settings.endpoint.clone_from(&region.endpoint);
+    settings.credentials = credentials;
+    let run = session.run().with_aws(settings);
+    if is_typed || has_credentials(&run)? { Ok(run) } else { Err(missing("access-key")) }
 }
 
 #[cfg(test)]

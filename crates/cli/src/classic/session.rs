@@ -1,81 +1,41 @@
-//! What all classic commands begin and end with.
+//! What all classic commands have while they run.
 
 use std::ffi::OsString;
 use std::io;
 
-use super::fail::{self, Usage};
-use super::options::Options;
-use super::{COMMON, Command, Tools, help};
-use crate::report::say;
-use crate::report::{self, Console};
-use crate::{interrupt, machine};
+#[cfg(feature = "aws")]
+use baler::Settings;
+use baler::text::plain;
+use baler::{Keys, Run};
 
-/// The version of the tools whose behaviour this is, and that of the manifests that they write.
-pub(super) const TOOLS: &str = "1.5.3";
-const MANIFESTS: &str = "20071010";
+use super::fail::Usage;
+use super::options::Options;
+use super::prompt;
+#[cfg(feature = "aws")]
+use crate::args::aws::AwsArgs;
+use crate::args::keys::KeyArgs;
+use crate::environment;
+use crate::face::Face;
+use crate::report::{self, say};
 
 /// A command that runs.
 pub(super) struct Session {
     pub(super) tool: &'static str,
-    /// Warnings, and with `--debug` or on a terminal what else there is to say.
-    pub(super) console: Console,
+    /// The console prints warnings, and with `--debug` or on a terminal what else there is to say.
+    pub(super) face: Face,
     /// Nobody is there to be asked.
     pub(super) batch: bool,
-}
-
-pub(super) static VERSION: Command = Command {
-    name: "ec2-ami-tools-version",
-    tools: Tools::Ami,
-    aliases: &[],
-    about: "Print the version of the tools",
-    usage: "",
-    new: "baler --version",
-    options: &[COMMON],
-    notes: "",
-    run: |_, _| report::result(&format!("{TOOLS} {MANIFESTS}\n\n{}\n", made_by())),
-};
-
-fn made_by() -> String {
-    format!("Baler {}, in place of the Amazon EC2 AMI tools", env!("CARGO_PKG_VERSION"))
-}
-
-/// Runs a command; gives its exit code.
-pub(super) fn run(command: &'static Command, args: Vec<OsString>) -> u8 {
-    match attempt(command, args) {
-        Ok(()) => 0,
-        Err(error) => command.tools.code(fail::tell(command.name, &error)),
-    }
-}
-
-fn attempt(command: &'static Command, args: Vec<OsString>) -> anyhow::Result<()> {
-    interrupt::watch()?;
-    let options = Options::parse(command.options, args).map_err(Usage)?;
-    let tool = command.name;
-    if options.has("help") {
-        return report::result(&help::short(command));
-    }
-    if options.has("manual") {
-        return report::result(&help::long(command));
-    }
-    if options.has("version") {
-        return report::result(&format!("{tool} {TOOLS} {MANIFESTS}\n\n{}\n", made_by()));
-    }
-    let debug = options.has("debug") || options.has("verbose");
-    let is_quiet = !debug && !report::is_seen();
-    let console = Console::classic(tool, is_quiet, debug, options.has("retry"));
-    let session = Session { tool, console, batch: options.has("batch") };
-    (command.run)(&session, options)
 }
 
 impl Session {
     /// Prints a line on standard output.
     pub(super) fn line(&self, text: &str) -> anyhow::Result<()> {
-        told(report::result(&format!("{}\n", report::plain(text))))
+        told(report::result(&format!("{}\n", plain(text))))
     }
 
     /// Prints a line of a list.
     pub(super) fn indented(&self, text: &str) -> anyhow::Result<()> {
-        told(report::result(&format!("\t{}\n", report::plain(text))))
+        told(report::result(&format!("\t{}\n", plain(text))))
     }
 
     /// What may be wrong: asks whether to go on, unless nobody is there.
@@ -84,7 +44,25 @@ impl Session {
         if self.batch {
             return Ok(());
         }
-        super::prompt::go_on()
+        prompt::go_on(&self.face.stop)
+    }
+
+    /// A run of the library's jobs.
+    pub(super) fn run(&self) -> Run {
+        self.face.run()
+    }
+
+    /// The way to AWS where nothing of it can be typed.
+    #[cfg(feature = "aws")]
+    pub(super) fn settings(&self) -> Settings {
+        AwsArgs::default().settings()
+    }
+
+    /// The user's key, and the certificate if there is an option for it.
+    pub(super) fn keys(&self, options: &Options) -> Keys {
+        let path = |long| options.os(long).map(Into::into);
+        let args = KeyArgs { key: path("privatekey"), cert: path("cert"), passphrase_file: None };
+        args.keys(&self.face)
     }
 
     /// The last line of most commands.
@@ -94,7 +72,7 @@ impl Session {
 
     /// This machine's architecture as the old tools had it, and newer ones.
     pub(super) fn architecture(&self) -> String {
-        machine::architecture().unwrap_or_else(|_| "unknown".to_owned())
+        environment::architecture().unwrap_or("unknown").to_owned()
     }
 }
 

@@ -4,23 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
-use baler_bundle::PartSource;
-use baler_store::{Acl, Kind, Location, Put, Upload, sha1_of};
+use baler::text::plain;
+use baler::{Bundle, Run, Transfer, instance};
+use baler_store::Location;
 use bytes::Bytes;
 
-use super::check;
-use super::fail::{Code, Failure, Usage};
+use super::bundle::DEFAULT_REGION;
+use super::command::{COMMON, Command, Tools};
 use super::options::{Options, Spec, Takes, flag, value};
 use super::s3::{self, Region};
 use super::session::{Session, given, require};
-use super::unbundle::local_bundle;
-use super::{COMMON, Command, Tools};
-use crate::aws::{Aws, Remote};
-use crate::bundle::{Bundle, IN_FLIGHT, common_start};
-use crate::exit::Trouble;
-use crate::remote::make_way;
-use crate::report::say;
-use crate::{interrupt, machine};
+use super::{check, local};
+use crate::report::{self, say};
 
 pub(super) static COMMAND: Command = Command {
     name: "ec2-upload-bundle",
@@ -30,7 +25,7 @@ pub(super) static COMMAND: Command = Command {
     usage: "-b BUCKET[/PREFIX] -m PATH [OPTIONS]",
     new: "baler copy MANIFEST s3://BUCKET/PREFIX",
     options: &[OWN, s3::CREDENTIALS, s3::PLACE, COMMON],
-    notes: "What is in S3 already is not sent again, so that the same command goes on where an interrupted one ended. \
+    notes: "Parts that are in S3 already are not sent again: after an interruption, run the same command again to continue. \
             A part that is not what the manifest says is not uploaded.",
     run,
 };
@@ -47,10 +42,10 @@ const OWN: &[Spec] = &[
         "directory",
         "DIR",
         check::directory,
-        "Where the parts are [default: beside the manifest]",
+        "The directory of the parts [default: that of the manifest]",
         "beside the manifest",
     ),
-    value(None, "part", "N", check::part, "Upload the parts from this one on", ""),
+    value(None, "part", "N", check::part, "Start with this part", ""),
     flag("skipmanifest", "Do not upload the manifest", ""),
     value(None, "location", "REGION", check::region, "The region", "--region"),
 ];
@@ -58,86 +53,71 @@ const OWN: &[Spec] = &[
 fn run(session: &Session, options: Options) -> anyhow::Result<()> {
     require(&options, &["bucket", "manifest"])?;
     let place = s3::place(&options, "bucket")?;
-    let bundle = local_bundle(&options, "directory")?;
-    let region = Region::of(&options)?;
+    let bundle = local::bundle(&options, "directory", &session.run())?;
+    let region = Region::of(session, &options)?;
     let is_derived = given(&options, "location").is_none() && given(&options, "region").is_some();
     if let Some(region) =
-        region.wanted.as_ref().filter(|region| is_derived && **region != s3::DEFAULT_REGION)
+        region.wanted.as_ref().filter(|region| is_derived && **region != DEFAULT_REGION)
     {
         say(&format!("No location specified, setting location to conform with region: {region}"));
     }
-    check_name(session, &place)?;
-    let acl = acl(&options)?;
-    let aws = s3::connect(session, &options, &region)?;
-    let remote = open(session, &aws, &place, &region)?;
-    check_kernel(session, &bundle, &remote)?;
-    let first = options.os("part").and_then(check::c_number).unwrap_or(0);
-    let manifest = !options.has("skipmanifest");
-    Sending { session, aws: &aws, bundle: &bundle, remote: &remote, acl, first, manifest }
-        .run(&place)
-}
-
-/// Who may read it.
-pub(super) fn acl(options: &Options) -> anyhow::Result<Acl> {
-    let name = given(options, "acl");
-    name.map_or(Ok(Acl::default()), |name| name.parse().map_err(|why| Usage(why).into()))
-}
-
-/// Names that only old buckets have are asked about.
-pub(super) fn check_name(session: &Session, place: &Location) -> anyhow::Result<()> {
-    match baler_store::check_new_name(&place.bucket) {
-        Ok(()) => Ok(()),
-        Err(why) => session.warn(&format!(
-            "The bucket '{}' has a name that no new bucket can have: {why}.",
-            place.bucket
-        )),
-    }
-}
-
-/// The bucket: found where it is wanted, or made so that EC2 can read what is in it.
-pub(super) fn open(
-    session: &Session,
-    aws: &Arc<Aws>,
-    place: &Location,
-    region: &Region,
-) -> anyhow::Result<Remote> {
-    let name = &place.bucket;
-    let bucket = match aws.run(aws.find(name))? {
-        Some(bucket) if !region.takes(bucket.region()) => {
-            let (found, wanted) = (bucket.region(), region.for_new());
-            let what = format!("the bucket '{name}' is in '{found}', and '{wanted}' was asked for");
-            return Err(Failure::new(Code::Location, what).into());
-        }
-        Some(bucket) => {
-            let troubles = aws.run(aws.troubles(&bucket))?;
-            if let Some(trouble) = troubles.first() {
-                let what = format!("EC2 could not read from the bucket '{name}': {trouble}");
-                let hint =
-                    format!("baler check --fix-bucket s3://{name}, or: {}", trouble.remedy(name));
-                return Err(anyhow::Error::new(Trouble::refused(what).hint(hint))
-                    .context(Failure::new(Code::S3, "nothing was uploaded")));
-            }
-            bucket
-        }
-        None => {
-            baler_store::check_new_name(name).map_err(|why| Failure::new(Code::S3, why))?;
-            session.line("Creating bucket...")?;
-            aws.run(aws.create(name, Some(region.for_new())))?
-        }
+    s3::check_name(session, &place)?;
+    let acl = s3::acl(&options)?;
+    let run = s3::connect(session, &options, &region)?;
+    let found = s3::open(session, &run, &place, &region)?;
+    check_kernel(session, &bundle, found.region(), &run)?;
+    let skips_manifest = options.has("skipmanifest");
+    let text = || Bytes::copy_from_slice(bundle.manifest().text().as_bytes());
+    let transfer = Transfer {
+        bundle: &bundle,
+        store: found.store(),
+        acl,
+        overwrite: true,
+        first: options.os("part").and_then(check::c_number).unwrap_or(0),
+        manifest: (!skips_manifest).then(text),
+        may_copy_within: false,
     };
-    Ok(aws.at(place, bucket))
+    send(session, &transfer, &place, &run)
+}
+
+/// Sends the bundle and says so, line for line as the old tool did.
+fn send(
+    session: &Session,
+    transfer: &Transfer<'_>,
+    place: &Location,
+    run: &Run,
+) -> anyhow::Result<()> {
+    let bundle = transfer.bundle;
+    let doing = || format!("uploading `{}` to `{place}`", bundle.place());
+    let bucket = &place.bucket;
+    session.line(&format!("Uploading bundled image parts to the S3 bucket {bucket} ..."))?;
+    let names = bundle.contents().parts.iter().map(|part| part.filename.clone());
+    let old = run.wait(transfer.old()).with_context(doing)?;
+    let lines = Arc::new(Lines::new(names.collect(), transfer.first));
+    let printing = lines.clone();
+    let parts = Transfer { manifest: None, ..transfer.clone() };
+    parts.run(old, Arc::new(move |name: &str, _| printing.done(name)), run).with_context(doing)?;
+    if transfer.manifest.is_some() {
+        session.line("Uploading manifest ...")?;
+        run.wait(transfer.put_manifest()).with_context(doing)?;
+        session.line("Uploaded manifest.")?;
+        let manifest = place.join(bundle.filename()?).path();
+        session.line(&format!("Manifest uploaded to: {manifest}"))?;
+    } else {
+        session.line("Skipping manifest.")?;
+    }
+    session.line("Bundle upload completed.")
 }
 
 /// A kernel is in one region only.
-fn check_kernel(session: &Session, bundle: &Bundle, remote: &Remote) -> anyhow::Result<()> {
-    if bundle.manifest.contents().kernel_id.is_none() {
+fn check_kernel(session: &Session, bundle: &Bundle, bucket: &str, run: &Run) -> anyhow::Result<()> {
+    if bundle.contents().kernel_id.is_none() {
         return Ok(());
     }
-    let here = machine::wait(async {
-        let Some(metadata) = machine::metadata().await? else { return Ok(None) };
+    let here = run.wait(async {
+        let Some(metadata) = instance::metadata(run).await? else { return Ok(None) };
         Ok(metadata.identity().await?.map(|identity| identity.region.to_string()))
     });
-    let bucket = remote.bucket.region();
     match here {
         // Where there is nobody to ask there is nothing to say.
         Ok(Some(here)) if here != bucket => session.warn(&format!(
@@ -145,110 +125,6 @@ fn check_kernel(session: &Session, bundle: &Bundle, remote: &Remote) -> anyhow::
              ec2-migrate-manifest changes it."
         )),
         _ => Ok(()),
-    }
-}
-
-struct Sending<'a> {
-    session: &'a Session,
-    aws: &'a Aws,
-    bundle: &'a Bundle,
-    remote: &'a Remote,
-    acl: Acl,
-    /// The first part that is sent.
-    first: usize,
-    manifest: bool,
-}
-
-impl Sending<'_> {
-    fn run(&self, place: &Location) -> anyhow::Result<()> {
-        let doing = || format!("uploading `{}` to `{place}`", self.bundle.place);
-        let session = self.session;
-        session.line(&format!(
-            "Uploading bundled image parts to the S3 bucket {} ...",
-            place.bucket
-        ))?;
-        interrupt::leave(
-            "the parts that were uploaded are left, and the same command goes on from there",
-        );
-        self.parts().with_context(doing)?;
-        if self.manifest {
-            session.line("Uploading manifest ...")?;
-            let (data, put) = self.manifest();
-            let filename = self.bundle.filename()?;
-            self.aws
-                .run(async { Ok(self.remote.store.put(filename, data, &put).await?) })
-                .with_context(doing)?;
-            session.line("Uploaded manifest.")?;
-            session.line(&format!("Manifest uploaded to: {}", place.join(filename).path()))?;
-        } else {
-            session.line("Skipping manifest.")?;
-        }
-        session.line("Bundle upload completed.")
-    }
-
-    fn manifest(&self) -> (Bytes, Put) {
-        let data = Bytes::copy_from_slice(self.bundle.manifest.text().as_bytes());
-        let put = Put { sha1: sha1_of(&data), acl: self.acl, overwrite: true };
-        (data, put)
-    }
-
-    fn parts(&self) -> anyhow::Result<()> {
-        let (aws, store) = (self.aws, &self.remote.store);
-        let parts = &self.bundle.manifest.contents().parts;
-        let mut old = aws.run(self.old())?;
-        if old.is_some() {
-            let what = "is not whole, and overwrites nothing";
-            self.bundle.check_parts(IN_FLIGHT, what, &|_| {})?;
-        }
-        let begin = common_start(parts.iter().map(|part| part.filename.as_str()));
-        // Who may not list looks at each.
-        let listed = aws.run(async { Ok(store.list(begin).await.ok()) })?;
-        let present = listed.map(|found| found.into_iter().map(|entry| entry.name).collect());
-        let lines = Arc::new(Lines::new(parts.iter().map(|part| part.filename.clone()).collect()));
-        let told = lines.clone();
-        let mut upload = Upload::new(
-            store.clone(),
-            IN_FLIGHT,
-            present,
-            Arc::new(move |name: &str, _| told.done(name)),
-        );
-        let source = self.bundle.parts();
-        for (index, part) in parts.iter().enumerate() {
-            interrupt::check()?;
-            let name = &part.filename;
-            if index < self.first {
-                lines.skip(name);
-                continue;
-            }
-            let data =
-                source.get(name).with_context(|| format!("reading part {index} (`{name}`)"))?;
-            let sha1 = sha1_of(&data);
-            if sha1 != *part.digest.bytes() {
-                let what = format!(
-                    "part {index} (`{name}`) is not what the manifest says; no damaged bundle is uploaded"
-                );
-                return Err(Trouble::mismatch(what).into());
-            }
-            if let Some(old) = old.take() {
-                aws.run(async { Ok(make_way(store, old, self.acl).await?) })?;
-            }
-            let put = Put { sha1, acl: self.acl, overwrite: true };
-            aws.run(async { Ok(upload.put(name.clone(), data.into(), put).await?) })?;
-        }
-        aws.run(async { Ok(upload.finish().await?) })
-    }
-
-    /// Another manifest of that name, which has to make way.
-    async fn old(&self) -> anyhow::Result<Option<&str>> {
-        let filename = self.bundle.filename()?;
-        let (data, put) = self.manifest();
-        match self.remote.store.head(filename).await {
-            _ if !self.manifest => Ok(None),
-            Ok(old) => Ok(old.filter(|old| !old.is(&data, &put.sha1)).map(|_| filename)),
-            // Who may not look finds out when it does not let itself be written.
-            Err(error) if error.kind == Kind::Denied => Ok(None),
-            Err(error) => Err(error.into()),
-        }
     }
 }
 
@@ -266,8 +142,11 @@ struct State {
 }
 
 impl Lines {
-    fn new(order: Vec<String>) -> Lines {
-        Lines { order, state: Mutex::default() }
+    /// The first so many are skipped.
+    fn new(order: Vec<String>, first: usize) -> Lines {
+        let lines = Lines { order, state: Mutex::default() };
+        lines.order.iter().take(first).for_each(|name| lines.skip(name));
+        lines
     }
 
     fn done(&self, name: &str) {
@@ -287,8 +166,8 @@ impl Lines {
                 (_, true) => "Skipping",
                 _ => break,
             };
-            // Where nobody reads any more, the upload goes on all the same.
-            let _ = crate::report::result(&format!("{what} {}\n", crate::report::plain(name)));
+            // Where nobody reads any more, the upload continues.
+            let _ = report::result(&format!("{what} {}\n", plain(name)));
             state.said += 1;
         }
     }

@@ -1,16 +1,19 @@
 //! `baler copy-image`: EC2 copies an AMI to another region.
 
 use anyhow::Context;
-use baler_ec2::{AmiId, AmiName, Copying, RegionName};
+use baler::ami::{self, reporter};
+use baler_ec2::{AmiId, AmiName, Copying, Region};
 use getrandom::SysRng;
 use getrandom::rand_core::TryRng;
 use serde_json::json;
 
-use super::deregister::find;
-use crate::ami::{self, PATIENCE};
-use crate::aws::{self, Aws, AwsArgs};
-use crate::exit::{Exit, Trouble};
-use crate::report::{self, Console};
+use crate::args::ami::{description, tag};
+use crate::args::aws::AwsArgs;
+use crate::args::values::region;
+use crate::codes::Exit;
+use crate::exit::Trouble;
+use crate::face::Face;
+use crate::report;
 
 /// Copy an AMI to another region
 ///
@@ -20,23 +23,23 @@ pub(crate) struct Args {
     /// The AMI, ami-…
     ami: AmiId,
 
-    /// The region that it is copied to
-    #[arg(long, value_name = "REGION", value_parser = aws::region)]
+    /// The destination region
+    #[arg(long, value_name = "REGION", value_parser = region)]
     to: String,
 
     /// The copy's name [default: the AMI's]
     #[arg(long)]
     name: Option<AmiName>,
 
-    /// What the copy is for
-    #[arg(long, value_name = "TEXT", value_parser = ami::description)]
+    /// A description of the copy
+    #[arg(long, value_name = "TEXT", value_parser = description)]
     description: Option<String>,
 
     /// Encrypt the copy's snapshots; an AMI whose root is in S3 has none
     #[arg(long)]
     encrypt: bool,
 
-    /// With this key of KMS [default: the account's]
+    /// The KMS key for --encrypt [default: the account's]
     #[arg(long, value_name = "KEY", requires = "encrypt")]
     kms_key: Option<String>,
 
@@ -45,7 +48,7 @@ pub(crate) struct Args {
     copy_tags: bool,
 
     /// A tag of the copy; may be repeated
-    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = ami::tag)]
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
     tags: Vec<(String, String)>,
 
     /// Wait until the copy is available
@@ -61,17 +64,17 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn run(self, console: &Console) -> anyhow::Result<Exit> {
-        let aws = Aws::connect(&self.aws, console)?;
-        let here = ami::ec2(&aws, None)?;
-        let (from, to): (RegionName, RegionName) = (here.region().parse()?, self.to.parse()?);
+    pub(crate) fn run(self, face: &Face) -> anyhow::Result<Exit> {
+        let run = face.run_on(&self.aws);
+        let here = run.ec2(None)?;
+        let (from, to): (Region, Region) = (here.region().parse()?, self.to.parse()?);
         if from == to {
             return Err(Trouble::usage(format!("{} is in {from} already", self.ami))
                 .hint("name another region with --to")
                 .into());
         }
         let there = here.in_region(&to).context("preparing to talk to EC2")?;
-        let image = aws.run(find(&here, &self.ami, console))?;
+        let image = run.wait(ami::find(&here, &self.ami, &run))?;
         let name = match self.name {
             Some(name) => name,
             None => image
@@ -88,7 +91,7 @@ impl Args {
                 "{} has its root in S3, and EC2 encrypts snapshots only",
                 self.ami
             ))
-            .hint("leave --encrypt away: bundles are encrypted as they are")
+            .hint("omit --encrypt: bundles are always encrypted")
             .into());
         }
         let mut wanted = Copying::new(self.ami.clone(), from.clone(), name, token()?);
@@ -97,31 +100,34 @@ impl Args {
         wanted.kms_key = self.kms_key;
         wanted.copy_tags = self.copy_tags;
         wanted.tags = self.tags;
-        let tell = ami::tell(*console);
+        let report = reporter(&run);
         let copying = || format!("copying {} from {from} to {to}", self.ami);
-        let copy = aws.run(async { there.copy(&wanted, &tell).await.with_context(copying) })?;
-        console.note(&format!("{copy} in {to} is the copy of {}", self.ami));
+        let copy =
+            run.wait(async { Ok(there.copy(&wanted, &report).await?) }).with_context(copying)?;
+        face.console.note(&format!("{copy} in {to} is the copy of {}", self.ami));
         let tags = if self.copy_tags { "" } else { ", nor its tags" };
-        console
+        face.console
             .note(&format!("its launch permissions are not copied{tags}; `baler share` sets them"));
         if image.is_s3_backed() {
-            console.note("its bundle is in a bucket that EC2 keeps in this account: amis-for-…; deleting the AMI leaves it there");
+            face.console.note("its bundle is in a bucket that EC2 made in this account, amis-for-…; it stays when the AMI is deregistered");
         }
         if self.wait {
             let waiting = || format!("waiting for {copy}");
-            aws.run(async { there.wait(&copy, PATIENCE, &tell).await.with_context(waiting) })?;
+            run.wait(async { Ok(there.wait(&copy, ami::PATIENCE, &report).await?) })
+                .with_context(waiting)?;
         }
-        match self.json {
-            true => report::json(
+        if self.json {
+            report::json(
                 &json!({ "ami": copy.as_str(), "region": to.as_str(), "source": self.ami.as_str() }),
-            )?,
-            false => report::result(&format!("{copy}\n"))?,
+            )?;
+        } else {
+            report::result(&format!("{copy}\n"))?;
         }
         Ok(Exit::Done)
     }
 }
 
-/// What tells EC2 that a request that is repeated is the same one.
+/// A token by which EC2 recognises a repeated request.
 fn token() -> anyhow::Result<String> {
     let mut bytes = [0; 16];
     SysRng.try_fill_bytes(&mut bytes).context("choosing a token")?;

@@ -1,33 +1,35 @@
 //! `baler images`: the AMIs that there are.
 
+use baler::ami::reporter;
+use baler::text::plain;
 use baler_ec2::{AmiId, Image, ImageVolume, Query};
 use serde_json::{Value, json};
 
-use crate::ami;
-use crate::aws::{Aws, AwsArgs};
-use crate::exit::Exit;
-use crate::place;
-use crate::report::{self, Console, plain};
+use crate::args::aws::AwsArgs;
+use crate::args::values::location;
+use crate::codes::Exit;
+use crate::face::Face;
+use crate::report;
 
-/// List AMIs: your own, or those that are named
+/// List your own AMIs, or those that are named
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Only these, ami-…, whoever owns them
+    /// List these AMIs, ami-…, of any owner
     amis: Vec<AmiId>,
 
-    /// Only those that were registered from this bundle
-    #[arg(long, value_name = "s3://…", value_parser = place::location)]
+    /// List only AMIs that were registered from this bundle
+    #[arg(long, value_name = "s3://…", value_parser = location)]
     bundle: Option<baler_store::Location>,
 
-    /// Only those with that root device
+    /// List only AMIs with this type of root device
     #[arg(long, value_name = "TYPE", value_parser = ["instance-store", "ebs"])]
     root: Option<String>,
 
-    /// Only those of that name; * and ? stand for other characters
+    /// List only AMIs with this name; * and ? are wildcards
     #[arg(long)]
     name: Option<String>,
 
-    /// Whose: self, amazon, an account; may be repeated
+    /// The owner: self, amazon, or an account; may be repeated
     #[arg(long, default_value = "self")]
     owner: Vec<String>,
 
@@ -40,12 +42,13 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn run(self, console: &Console) -> anyhow::Result<Exit> {
-        let aws = Aws::connect(&self.aws, console)?;
-        let ec2 = ami::ec2(&aws, None)?;
-        let ids = self.amis.iter().cloned().map(Into::into).collect();
-        let owners = if self.amis.is_empty() { self.owner } else { Vec::new() };
-        let mut query = Query { ids, owners, include_disabled: true, ..Query::default() };
+    pub(crate) fn run(self, face: &Face) -> anyhow::Result<Exit> {
+        let run = face.run_on(&self.aws);
+        let ec2 = run.ec2(None)?;
+        let mut query = Query::new();
+        query.ids = self.amis.iter().cloned().map(Into::into).collect();
+        query.owners = if self.amis.is_empty() { self.owner } else { Vec::new() };
+        query.include_disabled = true;
         if let Some(bundle) = &self.bundle {
             query = query.filter("manifest-location", bundle.path());
         }
@@ -55,12 +58,12 @@ impl Args {
         if let Some(name) = self.name {
             query = query.filter("name", name);
         }
-        let mut images = aws.run(async { Ok(ec2.images(&query, &ami::tell(*console)).await?) })?;
+        let mut images = run.wait(async { Ok(ec2.images(&query, &reporter(&run)).await?) })?;
         images.sort_by(|one, other| (&one.created, &one.id).cmp(&(&other.created, &other.id)));
         if self.json {
             report::json(&Value::Array(images.iter().map(as_json).collect()))?;
         } else if images.is_empty() {
-            console.note(&format!("there are none in {}", ec2.region()));
+            face.console.note(&format!("no AMIs in {}", ec2.region()));
         } else {
             report::result(&table(&images))?;
         }

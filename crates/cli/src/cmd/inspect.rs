@@ -2,14 +2,17 @@
 
 use std::fmt::Write as _;
 
+use baler::Bundle;
+use baler::text::{plain, size};
 use baler_manifest::{Contents, Signature};
 use serde_json::json;
 
-use crate::args::BundleArg;
-use crate::aws::AwsArgs;
-use crate::bundle::Bundle;
-use crate::exit::Exit;
-use crate::report::{self, Console, plain, size};
+#[cfg(feature = "aws")]
+use crate::args::aws::AwsArgs;
+use crate::args::values::BundleArg;
+use crate::codes::Exit;
+use crate::face::Face;
+use crate::report;
 
 /// Print what a bundle's manifest says
 ///
@@ -23,13 +26,18 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
 
+    #[cfg(feature = "aws")]
     #[command(flatten)]
     aws: AwsArgs,
 }
 
 impl Args {
-    pub(crate) fn run(self, console: &Console) -> anyhow::Result<Exit> {
-        let bundle = Bundle::read(&self.bundle.manifest, &self.aws, console)?;
+    pub(crate) fn run(self, face: &Face) -> anyhow::Result<Exit> {
+        #[cfg(feature = "aws")]
+        let run = face.run_on(&self.aws);
+        #[cfg(not(feature = "aws"))]
+        let run = face.run();
+        let bundle = Bundle::read(&self.bundle.manifest, &run)?;
         if self.json {
             report::json(&as_json(&bundle))?
         } else {
@@ -40,14 +48,14 @@ impl Args {
 }
 
 fn is_signed(bundle: &Bundle) -> bool {
-    matches!(bundle.manifest.signature(), Signature::Rsa(_))
+    matches!(bundle.manifest().signature(), Signature::Rsa(_))
 }
 
 fn as_json(bundle: &Bundle) -> serde_json::Value {
-    let Contents { bundler, mappings, parts, .. } = bundle.manifest.contents();
-    let contents = bundle.manifest.contents();
+    let Contents { bundler, mappings, parts, .. } = bundle.contents();
+    let contents = bundle.contents();
     json!({
-        "version": bundle.manifest.version().to_string(),
+        "version": bundle.manifest().version().to_string(),
         "bundler": { "name": bundler.name, "version": bundler.version, "release": bundler.release },
         "name": contents.name,
         "type": contents.image_type.to_string(),
@@ -76,7 +84,7 @@ fn as_json(bundle: &Bundle) -> serde_json::Value {
 }
 
 fn as_text(bundle: &Bundle) -> String {
-    let contents = bundle.manifest.contents();
+    let contents = bundle.contents();
     let bundler = &contents.bundler;
     let key = |wrapped: &[u8]| match wrapped.len() * 8 {
         0 => "none".to_owned(),
@@ -112,7 +120,7 @@ fn as_text(bundle: &Bundle) -> String {
         "signature",
         if is_signed(bundle) { "there is one (baler verify checks it)" } else { "none" },
     );
-    line("manifest", &format!("version {}", bundle.manifest.version()));
+    line("manifest", &format!("version {}", bundle.manifest().version()));
     line("made by", &format!("{} {} release {}", bundler.name, bundler.version, bundler.release));
     for part in &contents.parts {
         line("part", &format!("{}  {}", part.digest, part.filename));

@@ -5,13 +5,17 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use anyhow::Context;
+use baler::text::count;
 use serde_json::json;
 
 use crate::classic;
-use crate::exit::{Exit, Trouble};
-use crate::report::{self, Console};
+use crate::codes::Exit;
+use crate::environment::own_program;
+use crate::exit::Trouble;
+use crate::face::Face;
+use crate::report;
 
-/// Make links to baler that are called as the old tools were
+/// Make links to baler with the names of the old tools
 ///
 /// `baler help classic` lists them. Links of an earlier installation are replaced; other files of these names are not.
 #[derive(Debug, clap::Args)]
@@ -29,18 +33,18 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn run(self, console: &Console) -> anyhow::Result<Exit> {
-        let typed = || std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    pub(crate) fn run(self, face: &Face) -> anyhow::Result<Exit> {
+        let (own, typed) = own_program();
         // Without /proc, as in a bare chroot, it is known only as it was typed.
-        let own = std::env::current_exe().or_else(|_| typed().canonicalize());
+        let own = own.or_else(|_| typed.canonicalize());
         let own = own.and_then(|own| own.canonicalize());
         let own = own.context(
-            Trouble::failed("looking for baler itself").hint("call it by its whole path"),
+            Trouble::failed("looking for baler itself").hint("run it with its full path"),
         )?;
         if !self.directory.is_dir() {
-            let what = format!("`{}` is no directory", self.directory.display());
+            let what = format!("`{}` is not a directory", self.directory.display());
             return Err(Trouble::usage(what)
-                .hint("name one that is there, such as /usr/local/bin")
+                .hint("name an existing directory, such as /usr/local/bin")
                 .into());
         }
         let names = || classic::COMMANDS.iter().flat_map(|command| command.names());
@@ -52,7 +56,7 @@ impl Args {
             let leads_to_baler =
                 fs::read_link(path).is_ok_and(|to| to.file_name() == own.file_name());
             if path.symlink_metadata().is_ok() && !(is_link && (is_own || leads_to_baler)) {
-                let what = format!("`{}` exists, and is no link to baler", path.display());
+                let what = format!("`{}` exists, and is not a link to baler", path.display());
                 return Err(Trouble::failed(what)
                     .hint("pass --force to replace it, or name another directory")
                     .into());
@@ -67,17 +71,12 @@ impl Args {
                 .inspect_err(|_| drop(fs::remove_file(&new)))
                 .with_context(making)?;
         }
-        console.note(&format!(
-            "made {} to `{}`",
-            report::count(paths.len(), "link"),
-            own.display()
-        ));
-        match self.json {
-            true => {
-                let paths: Vec<_> = paths.iter().map(|path| path.to_string_lossy()).collect();
-                report::json(&json!({ "links": paths, "target": own.to_string_lossy() }))?;
-            }
-            false => paths.iter().try_for_each(|path| report::path(path))?,
+        face.console.note(&format!("made {} to `{}`", count(paths.len(), "link"), own.display()));
+        if self.json {
+            let paths: Vec<_> = paths.iter().map(|path| path.to_string_lossy()).collect();
+            report::json(&json!({ "links": paths, "target": own.to_string_lossy() }))?;
+        } else {
+            paths.iter().try_for_each(|path| report::path(path))?;
         }
         Ok(Exit::Done)
     }

@@ -2,11 +2,15 @@
 
 use std::path::PathBuf;
 
+use baler::keys::{self, DEFAULT_BITS};
+use baler::text::plain;
 use serde_json::json;
 
-use crate::exit::{Exit, Trouble};
-use crate::keys::{self, DEFAULT_BITS, KeyArgs};
-use crate::report::{self, Console};
+use crate::args::keys::KeyArgs;
+use crate::codes::Exit;
+use crate::exit::Trouble;
+use crate::face::Face;
+use crate::report;
 
 /// Make or check the key that signs and opens your bundles
 #[derive(Debug, clap::Args)]
@@ -21,17 +25,17 @@ enum Action {
     Check(Check),
 }
 
-/// Make a key and its certificate; no file is ever overwritten
+/// Make a key and its certificate; existing files are never overwritten
 ///
-/// Keep a copy of the key: without it nobody but EC2 can ever open the bundles that are made with it. The certificate
-/// is for the classic tools, and for those who verify your bundles; it need not be known to AWS.
+/// Keep a copy of the key: without it, only EC2 can open the bundles that are made with it. The certificate is for the
+/// classic tools, and for others who verify your bundles; AWS does not need it.
 #[derive(Debug, clap::Args)]
 struct New {
-    /// Where the key goes [default: key.pem in the configuration directory]
+    /// The file for the key [default: key.pem in the configuration directory]
     #[arg(long, short, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
 
-    /// Where the certificate goes [default: cert.pem in the configuration directory]
+    /// The file for the certificate [default: cert.pem in the configuration directory]
     #[arg(long, short, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
 
@@ -63,19 +67,19 @@ fn bits(text: &str) -> Result<usize, String> {
 }
 
 impl Args {
-    pub(crate) fn run(self, console: &Console) -> anyhow::Result<Exit> {
+    pub(crate) fn run(self, face: &Face) -> anyhow::Result<Exit> {
         match self.action {
-            Action::New(new) => new.run(),
-            Action::Check(check) => check.run(console),
+            Action::New(new) => new.run(face),
+            Action::Check(check) => check.run(face),
         }
     }
 }
 
 impl New {
-    fn run(self) -> anyhow::Result<Exit> {
+    fn run(self, face: &Face) -> anyhow::Result<Exit> {
         let (key_path, cert_path) = match (self.key, self.cert) {
             (Some(key), Some(cert)) => (key, cert),
-            _ => keys::default_paths()?,
+            _ => keys::default_paths(face.environment.configuration.as_deref())?,
         };
         let key = keys::create(&key_path, &cert_path, self.bits)?;
         let fingerprint = key.public().fingerprint().to_string();
@@ -87,8 +91,8 @@ impl New {
         } else {
             report::result(&format!(
                 "key          {} (keep a copy: it alone opens your bundles)\ncertificate  {}\nfingerprint  {fingerprint}\n",
-                report::plain(&key_path),
-                report::plain(&cert_path),
+                plain(&key_path),
+                plain(&cert_path),
             ))?;
         }
         Ok(Exit::Done)
@@ -96,26 +100,27 @@ impl New {
 }
 
 impl Check {
-    fn run(self, console: &Console) -> anyhow::Result<Exit> {
-        let user = self.keys.private_key(console)?.ok_or_else(|| {
+    fn run(self, face: &Face) -> anyhow::Result<Exit> {
+        let (keys, run) = (self.keys.keys(face), face.run());
+        let user = keys.private_key(&run)?.ok_or_else(|| {
             Trouble::usage("there is no key to check")
                 .hint("pass --key, or make one with `baler keys new`")
         })?;
-        self.keys.check_pair(&user)?;
+        keys.check_pair(&user, &run)?;
         let (bits, fingerprint) = (user.key.bits(), user.key.public().fingerprint().to_string());
         let path = user.path.to_string_lossy();
-        let cert = self.keys.certificate_path().map(|cert| cert.to_string_lossy());
+        let cert = keys.certificate.as_ref().map(|cert| cert.to_string_lossy());
         if self.json {
             report::json(
                 &json!({ "key": path, "cert": cert, "bits": bits, "fingerprint": fingerprint }),
             )?;
         } else {
             let cert = cert.map_or("not given".to_owned(), |cert| {
-                format!("{}, it belongs to the key", report::plain(&cert))
+                format!("{}, it belongs to the key", plain(&cert))
             });
             report::result(&format!(
                 "key          {}, RSA, {bits} bits\ncertificate  {cert}\nfingerprint  {fingerprint}\n",
-                report::plain(&path)
+                plain(&path)
             ))?;
         }
         Ok(Exit::Done)

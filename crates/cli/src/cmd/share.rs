@@ -1,17 +1,19 @@
 //! `baler share`: who may launch an AMI.
 
 use anyhow::Context;
+use baler::ami::reporter;
 use baler_ec2::{AccountId, AmiId, OrganizationArn, OrganizationalUnitArn, Permission};
 use serde_json::json;
 
-use crate::ami;
-use crate::aws::{Aws, AwsArgs};
-use crate::exit::{Exit, Trouble};
-use crate::report::{self, Console};
+use crate::args::aws::AwsArgs;
+use crate::codes::Exit;
+use crate::exit::Trouble;
+use crate::face::Face;
+use crate::report;
 
-/// Let others launch an AMI, or take that back, or show who may
+/// Allow others to launch an AMI, revoke that, or show who may
 ///
-/// Prints who may launch it, one a line; with --remove and without, what is so already is no error.
+/// Prints who may launch it, one per line. To grant or revoke a permission twice is not an error.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The AMI, ami-…
@@ -33,7 +35,7 @@ pub(crate) struct Args {
     #[arg(long = "org-unit", value_name = "ARN")]
     units: Vec<OrganizationalUnitArn>,
 
-    /// Take the permission back
+    /// Revoke the permission
     #[arg(long)]
     remove: bool,
 
@@ -50,37 +52,35 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn run(self, console: &Console) -> anyhow::Result<Exit> {
+    pub(crate) fn run(self, face: &Face) -> anyhow::Result<Exit> {
         let (ami, json, show, remove) = (self.ami.clone(), self.json, self.show, self.remove);
-        let aws = Aws::connect(&self.aws, console)?;
+        let run = face.run_on(&self.aws);
         let wanted = self.permissions();
         if wanted.is_empty() && !show {
-            return Err(Trouble::usage(format!("with whom {ami} is to be shared was not said"))
-                .hint("pass --account, --public, --org or --org-unit; or --show")
-                .into());
+            return Err(Trouble::usage(format!(
+                "no account or organization is given to share {ami} with"
+            ))
+            .hint("pass --account, --public, --org or --org-unit; or --show")
+            .into());
         }
-        let ec2 = ami::ec2(&aws, None)?;
-        let tell = ami::tell(*console);
-        let found = aws.run(async {
-            if !show {
-                let (add, take) =
-                    if remove { (&[][..], &wanted[..]) } else { (&wanted[..], &[][..]) };
-                ec2.share(&ami, add, take, &tell)
-                    .await
-                    .with_context(|| format!("sharing {ami}"))?;
-            }
-            let looking = || format!("looking who may launch {ami}");
-            ec2.permissions(&ami, &tell).await.with_context(looking)
-        })?;
+        let ec2 = run.ec2(None)?;
+        let report = reporter(&run);
+        if !show {
+            let (add, take) = if remove { (&[][..], &wanted[..]) } else { (&wanted[..], &[][..]) };
+            let shared = run.wait(async { Ok(ec2.share(&ami, add, take, &report).await?) });
+            shared.with_context(|| format!("sharing {ami}"))?;
+        }
+        let found = run.wait(async { Ok(ec2.permissions(&ami, &report).await?) });
+        let found = found.with_context(|| format!("reading who may launch {ami}"))?;
         if wanted.contains(&Permission::Public) && !remove {
-            console.note("everyone can launch it now, and read all that is in it");
+            face.console.note("everyone can launch it now, and read everything in it");
         }
         let names: Vec<_> = found.iter().map(ToString::to_string).collect();
-        match json {
-            true => report::json(&json!({ "ami": ami.as_str(), "launch_permissions": names }))?,
-            false => {
-                report::result(&names.iter().map(|name| format!("{name}\n")).collect::<String>())?
-            }
+        if json {
+            report::json(&json!({ "ami": ami.as_str(), "launch_permissions": names }))?;
+        } else {
+            let lines = names.iter().map(|name| format!("{name}\n"));
+            report::result(&lines.collect::<String>())?;
         }
         Ok(Exit::Done)
     }

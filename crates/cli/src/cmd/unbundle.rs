@@ -3,28 +3,30 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use anyhow::anyhow;
-use baler_bundle::{Event, Salvage, UnpackOptions, salvage, unpack};
+use baler::text::{chain, plain, size};
+use baler::{Bundle, Trust, UnbundleJob, Unbundled};
+use baler_bundle::Salvage;
 use serde_json::json;
 
-use crate::args::{self, BundleArg};
-use crate::aws::AwsArgs;
-use crate::bundle::{Bundle, Trust, required_key};
-use crate::exit::{Exit, Trouble};
-use crate::interrupt::Interruptible;
-use crate::keys::KeyArgs;
-use crate::output;
-use crate::report::{self, Console, size};
+#[cfg(feature = "aws")]
+use crate::args::aws::AwsArgs;
+use crate::args::keys::KeyArgs;
+use crate::args::values::{BundleArg, Jobs};
+use crate::codes::Exit;
+use crate::exit::Trouble;
+use crate::face::Face;
+use crate::report;
+use crate::streams;
 
 /// Open a bundle: check it, decrypt it and write the image
 ///
-/// Everything is checked on the way, and a file appears under its name only once all of it was right.
+/// Everything is checked. A file gets its name only if nothing was wrong.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     bundle: BundleArg,
 
-    /// Where the image goes: a file, a block device, or - for standard output
+    /// The destination: a file, a block device, or - for standard output
     destination: PathBuf,
 
     #[command(flatten)]
@@ -34,14 +36,14 @@ pub(crate) struct Args {
     #[arg(long)]
     ignore_signature: bool,
 
-    /// Write what a damaged bundle still holds, with zeros for the rest, and say which bytes those are
+    /// Write what can be read of a damaged bundle, zeros for the rest, and list the missing bytes
     ///
-    /// Exits with 3 unless nothing at all was wrong.
+    /// Exits with 3 if anything was wrong.
     #[arg(long)]
     keep_going: bool,
 
     #[command(flatten)]
-    jobs: args::Jobs,
+    jobs: Jobs,
 
     /// Overwrite an existing file
     #[arg(long, short)]
@@ -51,119 +53,65 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
 
+    #[cfg(feature = "aws")]
     #[command(flatten)]
     aws: AwsArgs,
 }
 
 impl Args {
-    pub(crate) fn run(self, console: &Console) -> anyhow::Result<Exit> {
+    pub(crate) fn run(self, face: &Face) -> anyhow::Result<Exit> {
         if self.json && self.destination.as_os_str() == "-" {
             return Err(Trouble::usage("standard output cannot hold both the image and the JSON")
-                .hint("name a file for the image, or leave --json away")
+                .hint("name a file for the image, or omit --json")
                 .into());
         }
-        let bundle = Bundle::read(&self.bundle.manifest, &self.aws, console)?;
-        let user = required_key(&self.keys, console)?;
-        let opened = bundle.open(&user, self.keys.certificate()?)?;
-        let trust = bundle.trust(&self.keys, Some(&opened))?;
-        self.check_trust(&bundle, trust, console)?;
-
-        let contents = bundle.manifest.contents();
-        if bundle.has(&self.destination) {
-            let path = self.destination.display();
-            return Err(Trouble::usage(format!("`{path}` is a file of the bundle itself"))
-                .hint("name another file for the image")
-                .into());
+        #[cfg(feature = "aws")]
+        let run = face.run_on(&self.aws);
+        #[cfg(not(feature = "aws"))]
+        let run = face.run();
+        let bundle = Bundle::read(&self.bundle.manifest, &run)?;
+        let destination = streams::output(&self.destination)?;
+        let mut job = UnbundleJob::new(destination, self.keys.keys(face));
+        job.ignore_signature = self.ignore_signature;
+        job.keep_going = self.keep_going;
+        job.overwrite = self.force;
+        job.jobs = self.jobs.count();
+        let done = job.run(&bundle, &run)?;
+        match &done.salvage {
+            Some(found) => self.print_salvage(found, &done, face),
+            None => self.print(&done, face),
         }
-        let sink = output::open(&self.destination, &contents.name, self.force)?;
-        let sink = Box::new(Interruptible(sink));
-        let source = Interruptible(bundle.parts());
-        let mut options = UnpackOptions::new(&opened.key, &opened.iv);
-        options.jobs = self.jobs.count();
-        let progress = console.progress(format!("unbundling {}", contents.name), contents.size);
-        let on_event = |event| {
-            if let Event::Image(bytes) = event {
-                progress.add(bytes);
-            }
-        };
-        if self.keep_going {
-            let found = salvage(contents, &options, &source, sink, &on_event);
-            let found = found.map_err(|error| self.failed(error))?;
-            drop(progress);
-            return self.tell_salvage(&found, contents.size, trust, console);
-        }
-        unpack(contents, &options, &source, sink, &on_event).map_err(|error| self.failed(error))?;
-        drop(progress);
-        self.tell(contents.size, trust, console)
     }
 
-    fn check_trust(&self, bundle: &Bundle, trust: Trust, console: &Console) -> anyhow::Result<()> {
-        let path = &self.bundle.manifest;
-        let (what, hint) = match trust {
-            Trust::Valid => return Ok(()),
-            Trust::Unsigned => (format!("the manifest `{path}` is not signed"), ""),
-            Trust::Broken => (
-                format!(
-                    "the signature of `{path}` is wrong: it was changed, or someone else signed it"
-                ),
-                "",
-            ),
-            Trust::Unchecked => (bundle.unchecked(), "pass the signer's certificate with --cert; "),
-        };
-        if self.ignore_signature || self.keep_going {
-            console.warn(&what);
-            return Ok(());
-        }
-        let trouble =
-            if trust == Trust::Unchecked { Trouble::usage(what) } else { Trouble::mismatch(what) };
-        Err(trouble
-            .hint(format!("{hint}if you know where it comes from, pass --ignore-signature"))
-            .into())
-    }
-
-    fn failed(&self, error: baler_bundle::Error) -> anyhow::Error {
-        let what =
-            format!("unbundling `{}` to `{}`", self.bundle.manifest, self.destination.display());
-        let trouble = match (error.is_mismatch(), self.keep_going) {
-            (true, false) => Trouble::mismatch(what).hint(
-                "`baler verify` names all that is wrong, --keep-going saves what is still there",
-            ),
-            (true, true) => Trouble::mismatch(what),
-            (false, _) => Trouble::failed(what),
-        };
-        anyhow!(error).context(trouble)
-    }
-
-    fn tell(&self, len: u64, trust: Trust, console: &Console) -> anyhow::Result<Exit> {
-        let checked = match trust {
+    fn print(&self, done: &Unbundled, face: &Face) -> anyhow::Result<Exit> {
+        let checked = match done.trust {
             Trust::Valid => "signature, parts and image were checked",
             _ => "parts and image were checked, its signature was ignored",
         };
-        console.note(&format!("unbundled {}; {checked}", size(len)));
+        face.console.note(&format!("unbundled {}; {checked}", size(done.size)));
         let destination = self.destination.to_string_lossy();
         match (destination == "-", self.json) {
             // Standard output holds the image.
             (true, _) => {}
-            (false, true) => report::json(&json!({ "image": destination, "size": len }))?,
+            (false, true) => report::json(&json!({ "image": destination, "size": done.size }))?,
             (false, false) => report::path(&self.destination)?,
         }
         Ok(Exit::Done)
     }
 
     /// Says what is missing in an image that was saved from a damaged bundle.
-    fn tell_salvage(
+    fn print_salvage(
         &self,
         found: &Salvage,
-        len: u64,
-        trust: Trust,
-        console: &Console,
+        done: &Unbundled,
+        face: &Face,
     ) -> anyhow::Result<Exit> {
-        let whole = found.is_whole();
+        let (whole, trust) = (found.is_whole(), done.trust);
         let wrong_image = found.image.iter().filter_map(|image| image.as_ref().err());
-        let errors: Vec<_> =
-            found.parts.iter().chain(&found.stream).chain(wrong_image).map(report::chain).collect();
+        let errors = found.parts.iter().chain(&found.stream).chain(wrong_image);
+        let errors: Vec<_> = errors.map(|error| chain(error)).collect();
         let ranges = [("lost", &found.lost), ("suspect", &found.suspect)];
-        let lines = errors.iter().map(|error| format!("error    {}", report::plain(error)));
+        let lines = errors.iter().map(|error| format!("error    {}", plain(error)));
         let lines = lines.chain(
             ranges
                 .iter()
@@ -172,10 +120,10 @@ impl Args {
         let destination = self.destination.to_string_lossy();
         if destination == "-" {
             // Standard output holds the image.
-            lines.for_each(|line| console.warn(&line));
+            lines.for_each(|line| face.console.warn(&line));
         } else if self.json {
             report::json(&json!({
-                "image": destination, "size": len, "whole": whole, "signature": trust.word(),
+                "image": destination, "size": done.size, "whole": whole, "signature": trust.word(),
                 "errors": errors, "lost": as_pairs(&found.lost), "suspect": as_pairs(&found.suspect),
             }))?;
         } else {

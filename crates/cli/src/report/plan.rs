@@ -3,8 +3,10 @@
 use baler_volume::lint::{Finding, Severity};
 use baler_volume::recipe::Summary;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
-use crate::report::{self, size};
+use baler::Advice;
+use baler::text::{plain, size};
 
 /// One line, before anything is read.
 pub(crate) fn line(summary: &Summary) -> String {
@@ -58,11 +60,15 @@ pub(crate) fn text(summary: &Summary) -> String {
             format!("{}, {} of {} inodes", size(summary.free()), usage.free_inodes, usage.inodes),
         ),
     ];
-    lines.iter().map(|(name, value)| format!("{name:<13} {}\n", report::plain(value))).collect()
+    lines.iter().map(|(name, value)| format!("{name:<13} {}\n", plain(value))).collect()
 }
 
-/// The same for programs; `hint` words what can be done about a finding.
-pub(crate) fn json(summary: &Summary, hint: impl Fn(&Finding) -> Option<String>) -> Value {
+/// Says what an advice is called for what was typed.
+pub(crate) type Words = Arc<dyn Fn(&Advice) -> Option<String> + Send + Sync>;
+
+/// The same for programs; `words` says what can be done about a finding.
+pub(crate) fn json(summary: &Summary, words: &Words) -> Value {
+    let hint = |finding: &Finding| finding.advice.clone().and_then(|advice| words(&advice.into()));
     let finding = |finding: &Finding| {
         let severity = match finding.severity {
             Severity::Error => "error",

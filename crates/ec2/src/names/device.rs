@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::NameError;
-use crate::Virtualization;
+use baler_aws::NameError;
+
+use crate::boot::Virtualization;
 
 const RULE: &str =
     "EC2 names devices `sda` to `sdz`, `sda1` to `sda15`, `xvda` to `xvdz` and `xvdba` to `xvdcz`";
@@ -27,9 +28,12 @@ impl DeviceName {
         self.0.strip_prefix("/dev/").unwrap_or(&self.0)
     }
 
-    /// Insists on a name that machines of this kind have.
+    /// Checks that machines of this kind have a device of that name.
     ///
     /// HVM has whole disks only, apart from the root `sda1`; paravirtual has no letters after the first one.
+    ///
+    /// # Errors
+    /// The rule that the name breaks.
     pub fn check(&self, virtualization: Virtualization) -> Result<(), NameError> {
         let error = |rule: &str| NameError::new("a device of such a machine", &self.0, rule);
         let Some((disk, number)) = split(self.short()) else { return Err(error(RULE)) };
@@ -59,11 +63,10 @@ impl FromStr for DeviceName {
         if split(short).is_some() {
             return Ok(Self(text.to_owned()));
         }
-        let rule = match short.starts_with("nvme") {
-            true => {
-                "NVMe names are the guest's; EC2 names devices `sda` to `sdz` and `xvda` to `xvdz`"
-            }
-            false => RULE,
+        let rule = if short.starts_with("nvme") {
+            "NVMe names are the guest's; EC2 names devices `sda` to `sdz` and `xvda` to `xvdz`"
+        } else {
+            RULE
         };
         let error = NameError::new("a device name", text, rule);
         Err(match near(short) {

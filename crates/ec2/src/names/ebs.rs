@@ -3,14 +3,18 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{DeviceName, NameError, SnapshotId};
+use baler_aws::NameError;
+
+use super::device::DeviceName;
+use super::ids::SnapshotId;
 
 /// A device of the machine with an EBS volume behind it: made from a snapshot, or empty and of some size.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct EbsVolume {
     /// The device.
     pub device: DeviceName,
-    /// What it is made from.
+    /// The snapshot that it is made from.
     pub snapshot: Option<SnapshotId>,
     /// Its size in GiB; the snapshot's without it.
     pub size: Option<u32>,
@@ -18,7 +22,7 @@ pub struct EbsVolume {
     pub delete_on_termination: bool,
     /// `gp3`, `io1` and others; EC2's choice without it.
     pub volume_type: Option<String>,
-    /// How many operations a second it is made for, where the type has a choice.
+    /// The operations a second that it is made for, where the type has a choice.
     pub iops: Option<u32>,
 }
 

@@ -3,23 +3,27 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{DeviceName, NameError};
+use baler_aws::NameError;
 
-/// A device of the machine, and what is behind it.
+use super::device::DeviceName;
+
+/// A device of the machine, and the volume behind it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Mapping {
     /// The device.
     pub device: DeviceName,
-    /// What is behind it.
+    /// The volume behind it.
     pub volume: Volume,
 }
 
-/// What can be behind a device of an S3-backed AMI.
+/// A volume that can be behind a device of an S3-backed AMI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Volume {
     /// An instance store volume, `ephemeral0` to `ephemeral23`. More than the machine has are ignored by EC2.
     Ephemeral(u8),
-    /// Nothing: takes back what the manifest has there.
+    /// Nothing: removes the mapping that the manifest has there.
     NoDevice,
 }
 

@@ -1,8 +1,10 @@
 use std::fmt::Debug;
 use std::str::FromStr;
 
+use baler_aws::NameError;
+
 use super::*;
-use crate::Virtualization;
+use crate::boot::Virtualization;
 
 fn good<T: FromStr<Err = NameError> + ToString + Debug>(cases: &[&str]) {
     for case in cases {
@@ -53,42 +55,6 @@ fn identifiers() {
 }
 
 #[test]
-fn accounts() {
-    for text in ["123456789012", "1234-5678-9012"] {
-        assert_eq!(text.parse::<AccountId>().expect(text).as_str(), "123456789012");
-    }
-    bad::<AccountId>(&[
-        ("12345678901", "12 digits"),
-        ("12-345678-9012", "12 digits"),
-        ("self", "12 digits"),
-        ("1234-5678-901x", "12 digits"),
-    ]);
-}
-
-#[test]
-fn regions_by_their_shape() {
-    good::<RegionName>(&[
-        "us-east-1",
-        "us-gov-west-1",
-        "cn-north-1",
-        "eusc-de-east-1",
-        "us-isob-east-1",
-        "ap-southeast-12",
-        "mx-central-1",
-    ]);
-    bad::<RegionName>(&[
-        ("us-east-1a", "did you mean `us-east-1`?"),
-        ("US-EAST-1", "did you mean `us-east-1`?"),
-        ("eu_west_1", "did you mean `eu-west-1`?"),
-        ("EU", "`us-east-1`"),
-        ("", "`us-east-1`"),
-        ("us-east-1.example.org", "`us-east-1`"),
-        ("us-east-0", "`us-east-1`"),
-        ("us-east-1/x", "`us-east-1`"),
-    ]);
-}
-
-#[test]
 fn organizations() {
     good::<OrganizationArn>(&["arn:aws:organizations::123456789012:organization/o-a1b2c3d4e5"]);
     good::<OrganizationalUnitArn>(&[
@@ -103,22 +69,6 @@ fn organizations() {
         "arn:aws:organizations::123456789012:organization/o-a1b2c3d4e5",
         "ou/o-",
     )]);
-}
-
-#[test]
-fn locations() {
-    good::<Location>(&["bucket/key", "my.bucket/a/b c/image.manifest.xml"]);
-    let dropped: Location = "s3://bucket/a/m.xml".parse().expect("a location");
-    assert_eq!(dropped.as_str(), "bucket/a/m.xml");
-    bad::<Location>(&[
-        ("bucket", "`bucket/key`"),
-        ("/bucket/key", "`bucket/key`"),
-        ("bucket/", "`bucket/key`"),
-        ("https://s3.amazonaws.com/bucket/key", "without a scheme"),
-        ("bucket/a//m.xml", "did you mean `bucket/a/m.xml`?"),
-        ("bucket//m.xml", "double slash"),
-        ("bucket/a\nb", "control character"),
-    ]);
 }
 
 #[test]

@@ -222,6 +222,7 @@ async fn launch_permissions_are_read_and_reset() {
             Permission::OrganizationalUnit(arn) => {
                 format!("<item><organizationalUnitArn>{arn}</organizationalUnitArn></item>")
             }
+            other => panic!("{other}"),
         })
         .collect();
     let list = |items: &str| {
@@ -249,7 +250,7 @@ async fn public_access_that_is_blocked_is_explained() {
     let text = "You can't publicly share this AMI because block public access for AMIs is enabled";
     let server = Server::giving([refusal(400, "OperationNotPermitted", text)]);
     let result = server.ec2().share(&ami(), &[Permission::Public], &[], &ignore).await;
-    let hint = result.expect_err("a refusal").hint().expect("a hint");
+    let hint = result.expect_err("a refusal").advice().expect("advice");
     assert!(hint.contains("ec2:DisableImageBlockPublicAccess"), "{hint}");
 }
 

@@ -4,4 +4,5 @@ mod images;
 mod metadata;
 mod query;
 mod register;
+mod requests;
 mod server;

@@ -14,8 +14,8 @@ use crate::server::*;
 async fn error_of(reply: Reply) -> baler_ec2::Error {
     let server = Server::giving([reply]);
     let mut timing = quick();
-    timing.budget = Duration::ZERO;
-    let ec2 = server.ec2().with_timing(timing).expect("a client");
+    timing.patience.budget = Duration::ZERO;
+    let ec2 = server.ec2().with_timing(timing);
     ec2.images(&Query::own(), &ignore).await.expect_err("an error")
 }
 
@@ -25,7 +25,7 @@ async fn requests_are_signed_forms() {
     server.ec2().images(&Query::own().filter("name", "a b"), &ignore).await.expect("no images");
     let [asked] = &server.asked()[..] else { panic!("{:?}", server.asked()) };
     assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/"));
-    assert_eq!(asked.header("content-type"), "application/x-www-form-urlencoded; charset=utf-8");
+    assert_eq!(asked.header("content-type"), "application/x-www-form-urlencoded");
     assert!(asked.header("user-agent").starts_with("baler/"));
     let authorization = asked.header("authorization");
     assert!(authorization.starts_with("AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/"));
@@ -43,6 +43,18 @@ async fn requests_are_signed_forms() {
         ("MaxResults", "1000"),
     ] {
         assert_eq!(form.get(name).map(String::as_str), Some(value), "{name}: {form:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_may_have_a_path() {
+    let server = Server::start(|_| described(&[]));
+    for path in ["", "/", "/services/Cloud", "/services/Cloud/"] {
+        let ec2 = ec2_at(&format!("{}{path}", server.url), credentials(None));
+        ec2.images(&Query::own(), &ignore).await.expect("no images");
+        let asked = server.asked();
+        let expected = if path.is_empty() { "/" } else { path };
+        assert_eq!(asked.last().expect("a request").path, expected);
     }
 }
 
@@ -110,8 +122,7 @@ async fn secrets_are_nowhere() {
          this request should have been 'x-amz-security-token:SESSIONTOKEN'"
     );
     let server = Server::giving([refusal(403, "SignatureDoesNotMatch", &message)]);
-    let config = config(credentials(Some("SESSIONTOKEN")));
-    let ec2 = Ec2::new(&config, Some(server.url.clone())).expect("a client");
+    let ec2 = ec2_at(&server.url, credentials(Some("SESSIONTOKEN")));
     let error = ec2.images(&Query::own(), &ignore).await.expect_err("an error");
     assert_eq!(error.message, "The request signature does not match. token … …");
     assert_eq!(server.asked()[0].header("x-amz-security-token"), "SESSIONTOKEN");
@@ -136,7 +147,7 @@ async fn what_passes_is_repeated() {
         .into_iter()
         .map(|event| match event {
             Event::Retry { action: "DescribeImages", attempt, wait, why } => {
-                assert!(wait <= quick().longest_pause && !why.is_empty());
+                assert!(wait <= quick().patience.longest_pause && !why.is_empty());
                 attempt
             }
             event => panic!("{event:?}"),
@@ -159,8 +170,8 @@ async fn what_does_not_pass_is_not_repeated() {
 async fn the_budget_ends_repetitions() {
     let server = Server::start(|_| refusal(503, "Unavailable", "Busy."));
     let mut timing = quick();
-    timing.budget = Duration::from_millis(60);
-    let ec2 = server.ec2().with_timing(timing).expect("a client");
+    timing.patience.budget = Duration::from_millis(60);
+    let ec2 = server.ec2().with_timing(timing);
     let begun = Instant::now();
     let error = ec2.images(&Query::own(), &ignore).await.expect_err("an error");
     assert_eq!(error.kind, ErrorKind::Transient);
@@ -174,15 +185,14 @@ async fn an_endpoint_that_nobody_is_at_is_given_up() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         format!("http://{}", listener.local_addr().expect("its address"))
     };
-    let ec2 = Ec2::new(&config(credentials(None)), Some(url.clone())).expect("a client");
-    let ec2 = ec2.with_timing(quick()).expect("a client");
+    let ec2 = ec2_at(&url, credentials(None));
     let events = Events::default();
     let error = ec2.images(&Query::own(), &events.keep()).await.expect_err("an error");
     assert_eq!((&error.kind, events.all().len()), (&ErrorKind::Unreachable, 5));
     let Event::Retry { why, .. } = &events.all()[0] else { panic!("{:?}", events.all()) };
     assert!(why.contains("refused"), "{why}");
     assert!(error.to_string().contains(&url) && error.source().is_some(), "{error}");
-    assert!(error.hint().expect("a hint").contains("network"));
+    assert!(error.advice().expect("advice").contains("network"));
 }
 
 #[tokio::test]
@@ -196,8 +206,9 @@ async fn an_endpoint_that_is_not_ec2_is_given_up() {
 async fn an_attempt_has_a_limit() {
     let server = Server::giving([]);
     let mut timing = quick();
-    (timing.attempt, timing.budget) = (Duration::from_millis(50), Duration::from_millis(10));
-    let ec2 = server.ec2().with_timing(timing).expect("a client");
+    timing.attempt = Duration::from_millis(50);
+    timing.patience.budget = Duration::from_millis(10);
+    let ec2 = server.ec2().with_timing(timing);
     let error = ec2.images(&Query::own(), &ignore).await.expect_err("an error");
     assert_eq!(error.kind, ErrorKind::Unreachable);
     assert!(error.to_string().contains("within 50ms"), "{error}");
@@ -208,8 +219,13 @@ async fn a_wrong_clock_is_corrected_once() {
     let date = "Mon, 05 Jan 2015 10:00:00 GMT";
     let body = "<Response><Errors><Error><Code>RequestExpired</Code><Message>Request has expired.\
                 </Message></Error></Errors></Response>";
-    let server =
-        Server::giving([with_header(400, "date", date, body), described(&[]), described(&[])]);
+    // A server whose clock is that wrong says so in each answer.
+    let dated = || {
+        let Reply::Answer(mut answer) = described(&[]) else { panic!("an answer") };
+        answer.headers_mut().insert("date", date.parse().expect("a header"));
+        Reply::Answer(answer)
+    };
+    let server = Server::giving([with_header(400, "date", date, body), dated(), dated()]);
     let (ec2, events) = (server.ec2(), Events::default());
     ec2.images(&Query::own(), &events.keep()).await.expect("an answer");
     ec2.images(&Query::own(), &events.keep()).await.expect("an answer");
@@ -252,8 +268,8 @@ async fn credentials_are_kept_until_they_end() {
             described(&[]),
             described(&[]),
         ]);
-        let config = config(SharedCredentialsProvider::new(Sessions(AtomicU32::new(0), lasting)));
-        let ec2 = Ec2::new(&config, Some(server.url.clone())).expect("a client");
+        let sessions = Sessions(AtomicU32::new(0), lasting);
+        let ec2 = ec2_at(&server.url, SharedCredentialsProvider::new(sessions));
         for _ in 0..2 {
             ec2.images(&Query::own(), &ignore).await.expect("an answer");
         }
@@ -263,38 +279,73 @@ async fn credentials_are_kept_until_they_end() {
     }
 }
 
+fn endpoint_of(config: SdkConfig, region: Option<&str>) -> Result<String, SetupError> {
+    let region = region.map(|region| region.parse().expect("a region"));
+    Ec2::new(&aws(config), region.as_ref()).map(|ec2| ec2.endpoint().to_owned())
+}
+
 #[test]
-fn a_client_needs_a_region_credentials_and_a_way_out() {
+fn a_client_needs_a_region_or_an_endpoint() {
     let whole = config(credentials(None));
-    let regions = |config: &SdkConfig| Ec2::new(config, None).map(|ec2| ec2.endpoint().to_string());
-    assert_eq!(regions(&whole).expect("a client"), "https://ec2.us-east-1.amazonaws.com/");
     let mut builder = whole.to_builder();
     builder.set_region(None::<aws_types::region::Region>);
-    assert!(matches!(regions(&builder.build()), Err(SetupError::NoRegion)));
-    let mut builder = whole.to_builder();
-    builder.set_credentials_provider(None);
-    assert!(matches!(regions(&builder.build()), Err(SetupError::NoCredentials)));
-    let mut builder = whole.to_builder();
-    builder.set_http_client(None);
-    assert!(matches!(regions(&builder.build()), Err(SetupError::NoHttpClient)));
-    let odd = whole.to_builder().region(aws_types::region::Region::new("nowhere.example.org"));
-    assert!(matches!(regions(&odd.build()), Err(SetupError::Region(_))));
-    let given = whole.to_builder().endpoint_url("http://127.0.0.1:9").build();
-    assert_eq!(regions(&given).expect("a client"), "http://127.0.0.1:9/");
-    let error = Ec2::new(&whole, Some("127.0.0.1:9".to_owned())).expect_err("no scheme");
-    assert!(matches!(error, SetupError::Endpoint(_)));
-    let moved = Ec2::new(&whole, None)
-        .and_then(|ec2| ec2.in_region(&"cn-north-1".parse().expect("a region")));
-    let moved = moved.expect("a client");
-    assert_eq!(moved.endpoint().to_string(), "https://ec2.cn-north-1.amazonaws.com.cn/");
+    assert!(matches!(endpoint_of(builder.build(), None), Err(SetupError::NoRegion)));
+    let odd = aws_types::region::Region::new("nowhere.example.org");
+    let odd = whole.to_builder().region(odd).build();
+    assert!(matches!(endpoint_of(odd.clone(), None), Err(SetupError::Region(_))));
+    for config in [whole, odd] {
+        let given = config.to_builder().endpoint_url("http://127.0.0.1:9").build();
+        assert_eq!(endpoint_of(given, None).expect("a client"), "http://127.0.0.1:9");
+        // The SDK by itself would ignore it, and send to AWS.
+        let bad = config.to_builder().endpoint_url("127.0.0.1:9").build();
+        let error = baler_aws::Aws::from_config(bad, &baler_aws::Settings::new());
+        let error = error.expect_err("no scheme");
+        assert!(matches!(&error, SetupError::Endpoint { text, .. } if text == "127.0.0.1:9"));
+        assert!(error.to_string().contains("`127.0.0.1:9`"), "{error}");
+    }
+}
+
+#[test]
+fn regions_tell_their_endpoints() {
+    let config = |fips, dual| {
+        let builder = config(credentials(None)).into_builder();
+        builder.use_fips(fips).use_dual_stack(dual).build()
+    };
+    for (region, fips, dual, host) in [
+        ("us-east-1", false, false, "ec2.us-east-1.amazonaws.com"),
+        ("us-gov-west-1", false, false, "ec2.us-gov-west-1.amazonaws.com"),
+        ("cn-north-1", false, false, "ec2.cn-north-1.amazonaws.com.cn"),
+        ("eusc-de-east-1", false, false, "ec2.eusc-de-east-1.amazonaws.eu"),
+        ("us-iso-east-1", false, false, "ec2.us-iso-east-1.c2s.ic.gov"),
+        ("us-isob-east-1", false, false, "ec2.us-isob-east-1.sc2s.sgov.gov"),
+        ("us-isof-south-1", false, false, "ec2.us-isof-south-1.csp.hci.ic.gov"),
+        ("eu-isoe-west-1", false, false, "ec2.eu-isoe-west-1.cloud.adc-e.uk"),
+        // A region that is newer than this program.
+        ("eu-nowhere-7", false, false, "ec2.eu-nowhere-7.amazonaws.com"),
+        ("us-east-1", false, true, "ec2.us-east-1.api.aws"),
+        ("us-east-1", true, false, "ec2-fips.us-east-1.amazonaws.com"),
+        ("us-east-1", true, true, "ec2-fips.us-east-1.api.aws"),
+        ("cn-north-1", false, true, "ec2.cn-north-1.api.amazonwebservices.com.cn"),
+        ("us-gov-west-1", true, true, "ec2-fips.us-gov-west-1.api.aws"),
+        // GovCloud's own endpoints are validated, and have no other name.
+        ("us-gov-west-1", true, false, "ec2.us-gov-west-1.amazonaws.com"),
+    ] {
+        let endpoint = endpoint_of(config(fips, dual), Some(region)).expect(region);
+        assert_eq!(endpoint, format!("https://{host}"), "{region} {fips} {dual}");
+    }
+    let aws = aws(config(false, false));
+    let moved = Ec2::new(&aws, None).expect("a client");
+    let moved = moved.in_region(&"cn-north-1".parse().expect("a region")).expect("a client");
+    assert_eq!(moved.endpoint(), "https://ec2.cn-north-1.amazonaws.com.cn");
     assert_eq!(moved.region(), "cn-north-1");
 }
 
 #[test]
 fn requests_can_go_to_other_threads() {
     fn check(_: impl Send) {}
-    let ec2 = Ec2::new(&config(credentials(None)), None).expect("a client");
-    let (name, location) = ("a name".parse().expect("a name"), "b/k".parse().expect("a location"));
+    let ec2 = Ec2::new(&aws(config(credentials(None))), None).expect("a client");
+    let location = baler_ec2::Location::of_manifest("b/k").expect("a location");
+    let name = "a name".parse().expect("a name");
     let wanted = baler_ec2::Registration::new(name, location, baler_ec2::Virtualization::Hvm);
     check(ec2.register(&wanted, &ignore));
     let endpoint = baler_ec2::Metadata::default_endpoint();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use baler_ec2::{BootMode, ErrorKind, Event, Registered, Registration, Virtualization};
+use baler_ec2::{BootMode, ErrorKind, Event, Location, Registered, Registration, Virtualization};
 
 use crate::server::*;
 
@@ -12,7 +12,8 @@ const LOCATION: &str = "bucket/dir/web.manifest.xml";
 
 fn wanted() -> Registration {
     let name = NAME.parse().expect("a name");
-    Registration::new(name, LOCATION.parse().expect("a location"), Virtualization::Hvm)
+    let location = Location::of_manifest(LOCATION).expect("a location");
+    Registration::new(name, location, Virtualization::Hvm)
 }
 
 fn ours() -> Reply {
@@ -145,7 +146,7 @@ async fn a_name_that_another_image_has_is_told_with_it() {
         let ErrorKind::NameTaken { ami, location: told } = &error.kind else { panic!("{error:?}") };
         assert_eq!((ami.as_str(), told.as_deref().unwrap_or_default()), (AMI, location));
         assert!(error.to_string().contains(says), "{error}");
-        assert!(error.hint().expect("a hint").contains(AMI));
+        assert!(error.advice().expect("advice").contains(AMI));
         assert_eq!(actions, ["DescribeImages"]);
     }
 }
@@ -198,8 +199,9 @@ async fn a_request_that_was_not_carried_out_is_sent_again() {
 async fn an_answer_that_never_comes_is_looked_up() {
     let mut replies = vec![described(&[]), Reply::Hang, ours()].into_iter();
     let server = Server::start(move |_| replies.next().expect("a request too many"));
-    let timing = baler_ec2::Timing { attempt: Duration::from_millis(500), ..quick() };
-    let ec2 = server.ec2().with_timing(timing).expect("a client");
+    let mut timing = quick();
+    timing.attempt = Duration::from_millis(500);
+    let ec2 = server.ec2().with_timing(timing);
     let registered = ec2.register(&wanted(), &ignore).await.expect("an AMI");
     assert_eq!(registered, Registered::New(AMI.parse().expect("an id")));
 }
@@ -230,7 +232,7 @@ async fn a_name_that_was_taken_meanwhile_may_be_ours() {
     // By an image that is not there any more.
     let (result, _) = register([none(), duplicate(), none(), none(), none(), none()]).await;
     let error = result.expect_err("taken");
-    assert!(error.hint().expect("a hint").contains("a while"), "{error}");
+    assert!(error.advice().expect("advice").contains("a while"), "{error}");
 }
 
 #[tokio::test]
@@ -257,7 +259,7 @@ async fn refusals_are_final() {
     let text = "HTTP 403 (Forbidden) response for URL http://s3.amazonaws.com:80/bucket/key";
     let (result, actions) = register([described(&[]), refusal(400, "InvalidManifest", text)]).await;
     let error = result.expect_err("no manifest");
-    assert!(error.hint().expect("a hint").contains("aws-exec-read"));
+    assert!(error.advice().expect("advice").contains("aws-exec-read"));
     assert_eq!(actions.len(), 2);
 }
 
@@ -311,7 +313,7 @@ async fn a_rehearsal_registers_nothing() {
     ]);
     server.ec2().rehearse(&wanted(), &ignore).await.expect("it would work");
     let error = server.ec2().rehearse(&wanted(), &ignore).await.expect_err("it would not");
-    assert!(error.hint().expect("a hint").contains("`ec2:RegisterImage`"));
+    assert!(error.advice().expect("advice").contains("`ec2:RegisterImage`"));
     assert_eq!(server.asked()[0].form().get("DryRun").map(String::as_str), Some("true"));
 }
 

@@ -16,6 +16,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use aws_types::sdk_config::SharedCredentialsProvider;
+use baler_aws::{Aws, Settings};
 use baler_ec2::{Ec2, Event, Timing};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
@@ -172,8 +173,7 @@ impl Server {
     }
 
     pub(crate) fn ec2(&self) -> Ec2 {
-        let ec2 = Ec2::new(&config(credentials(None)), Some(self.url.clone()));
-        ec2.expect("a client").with_timing(quick()).expect("a client")
+        ec2_at(&self.url, credentials(None))
     }
 }
 
@@ -199,17 +199,26 @@ async fn serve(
     }
 }
 
+/// EC2 at a URL, with time limits for tests.
+pub(crate) fn ec2_at(url: &str, credentials: SharedCredentialsProvider) -> Ec2 {
+    let config = config(credentials).into_builder().endpoint_url(url).build();
+    Ec2::new(&aws(config), None).expect("a client").with_timing(quick())
+}
+
+pub(crate) fn aws(config: SdkConfig) -> Aws {
+    Aws::from_config(config, &Settings::new()).expect("a configuration")
+}
+
 /// Time limits for tests.
 pub(crate) fn quick() -> Timing {
-    Timing {
-        attempts: 100,
-        connect: Duration::from_secs(5),
-        attempt: Duration::from_secs(5),
-        budget: Duration::from_secs(5),
-        first_pause: Duration::from_millis(2),
-        longest_pause: Duration::from_millis(8),
-        poll: Duration::from_millis(2),
-    }
+    let mut timing = Timing::new();
+    timing.connect = Duration::from_secs(5);
+    timing.attempt = Duration::from_secs(5);
+    timing.patience.budget = Duration::from_secs(5);
+    timing.patience.first_pause = Duration::from_millis(2);
+    timing.patience.longest_pause = Duration::from_millis(8);
+    timing.poll = Duration::from_millis(2);
+    timing
 }
 
 pub(crate) fn credentials(token: Option<&str>) -> SharedCredentialsProvider {

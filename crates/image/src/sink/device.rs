@@ -22,8 +22,8 @@ use crate::{
 /// A sink that writes over a block device that is not in use.
 ///
 /// The device may have held anything before: holes are made to read as zeros, by discarding if the device guarantees
-/// zeros then, else by writing them. Bytes after the end of the image are not changed. After an error, or a drop without
-/// commit, the device holds a part of the image.
+/// zeros then, else by writing them. Bytes after the end of the image are not changed. After an error, or a drop
+/// without commit, the device holds a part of the image.
 #[derive(Debug)]
 pub struct DeviceSink {
     file: File,
@@ -52,11 +52,12 @@ impl DeviceSink {
     ///
     /// # Errors
     ///
-    /// [`Error::InUse`] while the device or a partition of it is mounted or claimed by swap, LVM, RAID or another program,
-    /// [`Error::Kind`] if `path` is not a block device, [`Error::Open`] and [`Error::Length`].
+    /// [`Error::InUse`] while the device or a partition of it is mounted or claimed by swap, LVM, RAID or another
+    /// program, [`Error::Kind`] if `path` is not a block device, [`Error::Open`] and [`Error::Length`].
     pub fn open(path: &Path) -> Result<DeviceSink, Error> {
         let opening = |source| Error::Open { path: path.to_owned(), source };
-        // Before opening, because O_EXCL has no effect on a file; after it, because the name may belong to another file now.
+        // Before opening, because O_EXCL has no effect on a file; after it, because the name may belong to another file
+        // now.
         require_device(&fs::metadata(path).map_err(opening)?, path)?;
         let flags = OFlags::WRONLY | OFlags::EXCL | OFlags::CLOEXEC;
         let mut file = match open(path, flags, Mode::empty()) {

@@ -19,11 +19,11 @@ use crate::{
 /// A sink that makes a sparse file, which has its final name only when it is complete.
 ///
 /// Until the commit the image is in `.NAME.RANDOM.partial` beside its final place; a drop without commit removes that.
-/// Aligned blocks of 4 KiB that are all zeros are not written, so that the file is sparse even if the image came from one
-/// that was not.
+/// Aligned blocks of 4 KiB that are all zeros are not written, so that the file is sparse even if the image came from
+/// one that was not.
 ///
-/// A complete image is not synced to the disk on local file systems: that would take longer than everything else, and the
-/// image can be made again. If it must survive a power failure, sync the file system afterwards.
+/// A complete image is not synced to the disk on local file systems: that would take longer than everything else, and
+/// the image can be made again. If it must survive a power failure, sync the file system afterwards.
 ///
 /// The file has mode 0600, whatever the umask is: the image of a machine holds its password hashes and host keys, which
 /// only root may read on the machine itself.
@@ -39,14 +39,14 @@ impl FileSink {
     /// Creates the temporary file for the image `path`.
     ///
     /// With `overwrite` the commit replaces an existing file. If that is a symbolic link, the file that it points to is
-    /// replaced, or the link itself if that file does not exist. Without `overwrite`, the commit fails if the file exists
-    /// by then.
+    /// replaced, or the link itself if that file does not exist. Without `overwrite`, the commit fails if the file
+    /// exists by then.
     ///
     /// # Errors
     ///
-    /// [`Error::Exists`] if the file exists and `overwrite` is not set, [`Error::Kind`] for a directory, a device or the
-    /// like, which are never replaced, [`Error::Open`] if `path` cannot be examined, [`Error::Create`] if the temporary
-    /// file cannot be made.
+    /// [`Error::Exists`] if the file exists and `overwrite` is not set, [`Error::Kind`] for a directory, a device or
+    /// the like, which are never replaced, [`Error::Open`] if `path` cannot be examined, [`Error::Create`] if the
+    /// temporary file cannot be made.
     pub fn create(path: &Path, overwrite: bool) -> Result<FileSink, Error> {
         let opening = |source| Error::Open { path: path.to_owned(), source };
         let mut path = path.to_owned();

@@ -1,7 +1,8 @@
 //! The armour of key files (PEM): written strictly, and read as leniently as twenty years of key files require.
 //!
-//! Readers that follow RFC 7468 refuse files of 2008: lines of 76 columns or no line breaks, blanks at the ends of lines,
-//! text before the armour, headers, `X509 CERTIFICATE`. Buffers that may hold a private key are zeroed after use.
+//! Readers that follow RFC 7468 refuse files of 2008: lines of 76 columns or no line breaks, blanks at the ends of
+//! lines, text before the armour, headers, `X509 CERTIFICATE`. Buffers that may hold a private key are zeroed after
+//! use.
 
 use base64ct::{Base64, Encoding as _};
 use zeroize::Zeroizing;

@@ -22,9 +22,9 @@ use crate::{Sha1Digest, hex};
 
 /// An RSA private key of 1,024 to 8,192 bits.
 ///
-/// It is zeroed when dropped, and `Debug` prints its length and its public fingerprint. Each operation takes a generator
-/// of random numbers, which blind the computation, so that its duration reveals nothing about the key. They do not
-/// change the result.
+/// It is zeroed when dropped, and `Debug` prints its length and its public fingerprint. Each operation takes a
+/// generator of random numbers, which blind the computation, so that its duration reveals nothing about the key. They
+/// do not change the result.
 #[derive(Clone)]
 pub struct PrivateKey {
     key: rsa::PrivateKey,
@@ -35,8 +35,8 @@ impl PrivateKey {
     /// Reads a key file: PEM or DER; PKCS#8 or PKCS#1 (`BEGIN RSA PRIVATE KEY`); in the clear, encrypted with PBES2
     /// (AES or triple DES, PBKDF2 or scrypt), or encrypted by PEM headers (`Proc-Type: 4,ENCRYPTED`).
     ///
-    /// `passphrase` is called once, and only if the key is encrypted. Text around the PEM blocks, and certificates in the
-    /// same file, are skipped.
+    /// `passphrase` is called once, and only if the key is encrypted. Text around the PEM blocks, and certificates in
+    /// the same file, are skipped.
     ///
     /// # Errors
     ///
@@ -123,8 +123,8 @@ impl PrivateKey {
         self.public.bits()
     }
 
-    /// Signs a digest with RSA PKCS#1 v1.5 and SHA-1 ([format](crate::format#signature)). The same digest gives the same
-    /// bytes.
+    /// Signs a digest with RSA PKCS#1 v1.5 and SHA-1 ([format](crate::format#signature)). The same digest gives the
+    /// same bytes.
     ///
     /// # Errors
     ///

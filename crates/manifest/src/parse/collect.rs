@@ -235,7 +235,8 @@ impl Found {
         })
     }
 
-    /// Takes the parts in the order of their indices, which is that of the image. The document may have them in any order.
+    /// Takes the parts in the order of their indices, which is that of the image. The document may have them in any
+    /// order.
     fn parts(&mut self) -> Result<Vec<Part>, ParseError> {
         if !self.seen(Element::Parts) {
             return Err(ParseError::Missing { element: Element::Parts.path() });

@@ -8,12 +8,12 @@ pub(super) const KEY_BAGS: [&[u8]; 2] = [
     b"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01\x02",
 ];
 
-/// Whether these are the first bytes of what may hold a key far behind its head.
+/// Returns whether these are the first bytes of what may hold a key far behind its head.
 pub(super) fn is_container(head: &[u8]) -> bool {
     is_pkcs12(head) || head.starts_with(&JKS) || head.starts_with(&JCEKS)
 }
 
-/// What every PKCS #12 begins with: a sequence, and in it the version 3 and another sequence.
+/// Recognises the start of a PKCS #12: a sequence, and in it the version 3 and another sequence.
 fn is_pkcs12(head: &[u8]) -> bool {
     match head {
         [0x30, 0x82, _, _, rest @ ..]

@@ -1,38 +1,37 @@
-//! Buckets: where they are, whether EC2 could read from them, and new ones.
+//! Buckets: finding them, making them, and the settings by which EC2 can read from them.
 
 use std::fmt;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::operation::head_bucket::HeadBucketError;
 use aws_sdk_s3::types::{
     BucketLocationConstraint, CreateBucketConfiguration, ObjectOwnership, OwnershipControls,
     OwnershipControlsRule, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-
+use baler_aws::check_new_name;
 use tokio::time::timeout;
 
-use super::Connection;
-use super::error::failed;
-use crate::location::check_new_name;
-use crate::{Error, Kind};
+use super::connection::{Connection, S3Client, unanswered};
+use super::error::region_in;
+use crate::error::{Error, Kind};
 
-/// The region that a bucket is in whose place nobody has named.
+/// The region of a bucket if no region is configured.
 const FIRST: &str = "us-east-1";
 
 /// A bucket that exists.
 #[derive(Debug)]
 pub struct Bucket {
     connection: Connection,
-    client: Client,
+    client: S3Client,
     name: String,
     region: String,
 }
 
-/// Why EC2 could not read what is put into a bucket.
+/// A setting of a bucket that keeps EC2 from reading its objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BucketTrouble {
     /// Its object ownership is `BucketOwnerEnforced`: objects have no ACLs.
     NoAcls,
@@ -49,55 +48,37 @@ impl fmt::Display for BucketTrouble {
     }
 }
 
-impl BucketTrouble {
-    /// The arguments of `aws` that mend it.
-    pub fn remedy(&self, bucket: &str) -> String {
-        match self {
-            BucketTrouble::NoAcls => format!(
-                "aws s3api put-bucket-ownership-controls --bucket {bucket} \
-                 --ownership-controls 'Rules=[{{ObjectOwnership=BucketOwnerPreferred}}]'"
-            ),
-            BucketTrouble::Kms => format!(
-                "aws s3api put-bucket-encryption --bucket {bucket} --server-side-encryption-configuration \
-                 '{{\"Rules\":[{{\"ApplyServerSideEncryptionByDefault\":{{\"SSEAlgorithm\":\"AES256\"}}}}]}}'"
-            ),
-        }
-    }
-}
-
 impl Connection {
-    /// Looks for a bucket, in whatever region it is; `None` if there is none of that name.
+    /// Looks for a bucket in all regions; `None` if there is none of that name.
     ///
     /// # Errors
-    /// All but that there is none; a bucket that may only not be looked at is there.
+    /// All but that there is none. A bucket that the caller may not look at counts as found.
     pub async fn find(&self, name: &str) -> Result<Option<Bucket>, Error> {
-        let mut region = self.region().unwrap_or(FIRST).to_owned();
+        let mut region = self.region().unwrap_or_else(|| FIRST.to_owned());
         let on = format!("s3://{name}");
         // Once where it was looked for first, and once where that says it is.
         for _ in 0..2 {
-            let client = self.client(&self.config, name, &region);
-            let (error, told) =
-                match timeout(self.stall, client.head_bucket().bucket(name).send()).await {
-                    Err(_) => {
-                        let reason = format!("there is no answer after {} s", self.stall.as_secs());
-                        return Err(Error::new("HeadBucket", on, Kind::Unreachable, reason));
-                    }
-                    Ok(Ok(found)) => {
-                        let region = found.bucket_region.unwrap_or(region);
-                        return Ok(Some(self.bucket(name, region)));
-                    }
-                    Ok(Err(error)) => {
-                        let told = region_in(&error);
-                        (failed("HeadBucket", on.clone(), error), told)
-                    }
-                };
+            let client = self.client(name, &region);
+            let head = client.client().head_bucket().bucket(name).send();
+            let (error, told) = match timeout(self.stall(), head).await {
+                Err(_) => return Err(unanswered("HeadBucket", &on, self.stall())),
+                Ok(Ok(found)) => {
+                    let region = found.bucket_region.unwrap_or(region);
+                    return Ok(Some(self.bucket(name, region)));
+                }
+                Ok(Err(error)) => {
+                    let told = region_in(&error);
+                    (self.failed("HeadBucket", &on, &error), told)
+                }
+            };
             match (&error.kind, told) {
                 (Kind::NotFound, _) => return Ok(None),
                 (_, Some(told)) if told != region => region = told,
                 (_, told) if matches!(error.status(), Some(400 | 403)) => {
                     // A HEAD tells no reason; a listing does.
-                    let listing = client.list_objects_v2().bucket(name).max_keys(1).send();
-                    return match self.send("ListObjectsV2", &on, 0, listing).await {
+                    let listing =
+                        |client: Client| client.list_objects_v2().bucket(name).max_keys(1).send();
+                    return match self.send(&client, "ListObjectsV2", &on, 0, listing).await {
                         Ok(_) => Ok(Some(self.bucket(name, region))),
                         Err(reason)
                             if reason.kind == Kind::Denied
@@ -118,32 +99,34 @@ impl Connection {
 
     /// The bucket, which is known to be there.
     fn bucket(&self, name: &str, region: String) -> Bucket {
-        let client = self.client(&self.config, name, &region);
+        let client = self.client(name, &region);
         Bucket { connection: self.clone(), client, name: name.to_owned(), region }
     }
 
-    /// Makes a bucket whose objects have ACLs, in a region. What keeps the public out stays as it is.
+    /// Makes a bucket whose objects have ACLs, in a region. The settings that keep the public out stay as they are.
     ///
     /// # Errors
-    /// A name that no new bucket can have, and what the service says.
+    /// A name that no new bucket can have, and the service's refusals.
     pub async fn create(&self, name: &str, region: Option<&str>) -> Result<Bucket, Error> {
         let on = format!("s3://{name}");
         check_new_name(name)
-            .map_err(|rule| Error::new("CreateBucket", &on, Kind::Refused, rule))?;
-        let region = region.or(self.region()).unwrap_or(FIRST).to_owned();
+            .map_err(|rule| Error::new("CreateBucket", &on, Kind::Refused, rule.to_string()))?;
+        let region = region.map(str::to_owned).or_else(|| self.region());
+        let region = region.unwrap_or_else(|| FIRST.to_owned());
         let bucket = self.bucket(name, region);
         // The first region has no name here.
         let configuration = (bucket.region != FIRST).then(|| {
             let constraint = BucketLocationConstraint::from(bucket.region.as_str());
             CreateBucketConfiguration::builder().location_constraint(constraint).build()
         });
-        let request = bucket
-            .client
-            .create_bucket()
-            .bucket(name)
-            .set_create_bucket_configuration(configuration)
-            .object_ownership(ObjectOwnership::BucketOwnerPreferred);
-        match self.send("CreateBucket", &on, 0, request.send()).await {
+        let request = |client: Client| {
+            let request = client.create_bucket().bucket(name);
+            request
+                .set_create_bucket_configuration(configuration.clone())
+                .object_ownership(ObjectOwnership::BucketOwnerPreferred)
+                .send()
+        };
+        match self.send(&bucket.client, "CreateBucket", &on, 0, request).await {
             Err(error) if error.code() != Some("BucketAlreadyOwnedByYou") => Err(error),
             _ => Ok(bucket),
         }
@@ -157,22 +140,26 @@ impl Bucket {
     }
 
     /// Sends a request about it.
-    async fn send<T, E>(
+    async fn send<T, E, F>(
         &self,
         operation: &'static str,
-        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        request: impl Fn(Client) -> F,
     ) -> Result<T, Error>
     where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        self.connection.send(operation, &self.on(), 0, request).await
+        self.connection.send(&self.client, operation, &self.on(), 0, request).await
     }
 
     fn on(&self) -> String {
         format!("s3://{}", self.name)
     }
 
-    /// What would keep EC2 from reading what is put into it, as far as it may be looked at.
+    /// The settings that keep EC2 from reading its objects, as far as the caller may look at them.
+    ///
+    /// # Errors
+    /// Those of the way to S3, and a bucket that is gone. A setting that the caller may not see is none.
     pub async fn troubles(&self) -> Result<Vec<BucketTrouble>, Error> {
         let mut found = Vec::new();
         if unless_unknown(self.has_no_acls().await)? == Some(true) {
@@ -186,16 +173,17 @@ impl Bucket {
 
     /// Whether its objects have no ACLs.
     pub(super) async fn has_no_acls(&self) -> Result<bool, Error> {
-        let request = self.client.get_bucket_ownership_controls().bucket(&self.name);
-        let found = self.send("GetBucketOwnershipControls", request.send()).await?;
+        let request =
+            |client: Client| client.get_bucket_ownership_controls().bucket(&self.name).send();
+        let found = self.send("GetBucketOwnershipControls", request).await?;
         let rules = found.ownership_controls.map(|controls| controls.rules).unwrap_or_default();
         Ok(rules.iter().any(|rule| rule.object_ownership == ObjectOwnership::BucketOwnerEnforced))
     }
 
     /// Whether it encrypts with a key of KMS.
     pub(super) async fn has_kms(&self) -> Result<bool, Error> {
-        let request = self.client.get_bucket_encryption().bucket(&self.name);
-        let found = self.send("GetBucketEncryption", request.send()).await?;
+        let request = |client: Client| client.get_bucket_encryption().bucket(&self.name).send();
+        let found = self.send("GetBucketEncryption", request).await?;
         let rules =
             found.server_side_encryption_configuration.map(|found| found.rules).unwrap_or_default();
         let is_kms = |rule: &ServerSideEncryptionRule| {
@@ -205,7 +193,10 @@ impl Bucket {
         Ok(rules.iter().any(is_kms))
     }
 
-    /// Mends what is wrong with it.
+    /// Changes a setting that keeps EC2 from reading.
+    ///
+    /// # Errors
+    /// `Denied`, and those of the way to S3.
     pub async fn fix(&self, trouble: &BucketTrouble) -> Result<(), Error> {
         match trouble {
             BucketTrouble::NoAcls => self.allow_acls().await,
@@ -224,12 +215,11 @@ impl Bucket {
             .rules(rule.build().map_err(build)?)
             .build()
             .map_err(build)?;
-        let request = self
-            .client
-            .put_bucket_ownership_controls()
-            .bucket(&self.name)
-            .ownership_controls(controls);
-        self.send("PutBucketOwnershipControls", request.send()).await.map(|_| ())
+        let request = |client: Client| {
+            let request = client.put_bucket_ownership_controls().bucket(&self.name);
+            request.ownership_controls(controls.clone()).send()
+        };
+        self.send("PutBucketOwnershipControls", request).await.map(|_| ())
     }
 
     async fn encrypt_without_kms(&self) -> Result<(), Error> {
@@ -244,29 +234,31 @@ impl Bucket {
             .build();
         let configuration =
             ServerSideEncryptionConfiguration::builder().rules(rule).build().map_err(build)?;
-        let request = self
-            .client
-            .put_bucket_encryption()
-            .bucket(&self.name)
-            .server_side_encryption_configuration(configuration);
-        self.send("PutBucketEncryption", request.send()).await.map(|_| ())
+        let request = |client: Client| {
+            let request = client.put_bucket_encryption().bucket(&self.name);
+            request.server_side_encryption_configuration(configuration.clone()).send()
+        };
+        self.send("PutBucketEncryption", request).await.map(|_| ())
     }
 
     /// Deletes it; it has to be empty.
+    ///
+    /// # Errors
+    /// A bucket with objects or old versions in it; `Denied`; those of the way to S3.
     pub async fn delete(&self) -> Result<(), Error> {
-        let request = self.client.delete_bucket().bucket(&self.name);
-        self.send("DeleteBucket", request.send()).await.map(|_| ())
+        let request = |client: Client| client.delete_bucket().bucket(&self.name).send();
+        self.send("DeleteBucket", request).await.map(|_| ())
     }
 
-    /// Whether it keeps what is deleted, or did so once; `None` if it does not let itself be looked at.
+    /// Whether it keeps what is deleted, or did so once; `None` if the caller may not look.
     pub async fn is_versioned(&self) -> Option<bool> {
-        let request = self.client.get_bucket_versioning().bucket(&self.name);
-        let found = self.send("GetBucketVersioning", request.send()).await.ok()?;
+        let request = |client: Client| client.get_bucket_versioning().bucket(&self.name).send();
+        let found = self.send("GetBucketVersioning", request).await.ok()?;
         Some(found.status.is_some())
     }
 }
 
-/// What may not be looked at, or is not set, is not known.
+/// `None` for a setting that the caller may not see, or that is not set.
 fn unless_unknown<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
     match result {
         Ok(found) => Ok(Some(found)),
@@ -274,8 +266,4 @@ fn unless_unknown<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
         Err(Error { kind: Kind::Denied | Kind::Unsupported | Kind::NotFound, .. }) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-fn region_in(error: &SdkError<HeadBucketError, HttpResponse>) -> Option<String> {
-    error.raw_response()?.headers().get("x-amz-bucket-region").map(str::to_owned)
 }

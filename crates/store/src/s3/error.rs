@@ -1,87 +1,60 @@
-//! What S3 and the way to it answer, as an [`Error`].
+//! The answers of S3, and of the way to it, as an [`Error`].
 
 use std::error::Error as StdError;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_types::date_time::{DateTime, Format};
+use baler_aws::{Failure, Fault, Refusal};
 
-use crate::error::Answer;
-use crate::{Error, Kind};
+use crate::error::{Answer, Error, Kind};
 
-pub(crate) fn failed<E>(
+pub(super) fn failed<E>(
     operation: &'static str,
     on: impl Into<String>,
-    error: SdkError<E, HttpResponse>,
+    error: &SdkError<E, HttpResponse>,
 ) -> Error
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
-    let on = on.into();
-    let (code, message) = match &error {
-        SdkError::ServiceError(service) => {
-            (service.err().code().map(str::to_owned), service.err().message().map(str::to_owned))
+    let refusal = match Failure::of(error) {
+        Failure::Refused(refusal) => refusal,
+        failure => {
+            let kind = match failure.fault() {
+                Some(Fault::NoCredentials) => Kind::NoCredentials,
+                Some(Fault::Untrusted) => Kind::Untrusted,
+                _ => Kind::Unreachable,
+            };
+            return Error::new(operation, on, kind, failure.to_string());
         }
-        _ => (None, None),
     };
-    let Some(response) = error.raw_response() else {
-        return match credentials(&error) {
-            // Where all was looked is a page of text.
-            Some(CredentialsError::CredentialsNotLoaded(_)) => {
-                Error::new(operation, on, Kind::NoCredentials, "there are no credentials")
-            }
-            Some(error) => Error::new(operation, on, Kind::NoCredentials, causes(error)),
-            None => {
-                let reason = causes(&error);
-                Error::new(operation, on, no_answer(&reason), reason)
-            }
-        };
-    };
-    let status = response.status().as_u16();
-    let header = |name| response.headers().get(name);
-    let kind = kind(status, code.as_deref(), &header);
-    let reason = match message.filter(|message| !message.is_empty()) {
+    let kind = kind(&refusal, region_in(error));
+    let reason = match refusal.message {
         Some(message) => message,
         // An answer to HEAD has no body, and a proxy's has no code.
-        None if code.is_none() => meaning(status).to_owned(),
+        None if refusal.code.is_none() => meaning(refusal.status).to_owned(),
         None => String::new(),
     };
-    let request_id = header("x-amz-request-id").map(str::to_owned);
+    let Refusal { code, status, request_id, .. } = refusal;
     let answer = Some(Box::new(Answer { code, status, request_id }));
     Error { answer, ..Error::new(operation, on, kind, reason) }
 }
 
-/// Another attempt does not change a certificate. The words are those of rustls, which the SDK hides.
-fn no_answer(reason: &str) -> Kind {
-    match reason.contains("invalid peer certificate") {
-        true => Kind::Untrusted,
-        false => Kind::Unreachable,
-    }
+/// The bucket's region, which S3 tells in a header of many refusals.
+pub(super) fn region_in<E>(error: &SdkError<E, HttpResponse>) -> Option<String> {
+    error.raw_response()?.headers().get("x-amz-bucket-region").map(str::to_owned)
 }
 
-fn kind<'a>(
-    status: u16,
-    code: Option<&str>,
-    header: &impl Fn(&'static str) -> Option<&'a str>,
-) -> Kind {
-    let wait = || header("retry-after").and_then(|text| text.parse().ok()).map(Duration::from_secs);
-    let transient =
-        || Kind::Transient(wait().map(|asked: Duration| asked.min(Duration::from_secs(60))));
-    match code.unwrap_or_default() {
+fn kind(refusal: &Refusal, region: Option<String>) -> Kind {
+    let transient = || Kind::Transient(refusal.pause);
+    match refusal.code.as_deref().unwrap_or_default() {
         "NoSuchKey" | "NoSuchBucket" | "NotFound" | "NoSuchVersion" => Kind::NotFound,
-        "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => Kind::Denied,
+        "AllAccessDisabled" | "AccountProblem" => Kind::Denied,
         "PreconditionFailed" => Kind::Exists,
         "PermanentRedirect"
         | "AuthorizationHeaderMalformed"
-        | "IllegalLocationConstraintException" => {
-            Kind::Elsewhere(header("x-amz-bucket-region").map(str::to_owned))
-        }
-        "ExpiredToken" | "TokenRefreshRequired" | "RequestExpired" | "ExpiredTokenException" => {
-            Kind::Expired
-        }
-        "RequestTimeTooSkewed" => Kind::Skewed(header("date").and_then(difference)),
+        | "IllegalLocationConstraintException" => Kind::Elsewhere(region),
+        "RequestTimeTooSkewed" => Kind::Skewed(refusal.skew(SystemTime::now()).map(|skew| skew.by)),
         "AccessControlListNotSupported" | "InvalidBucketAclWithObjectOwnership" => Kind::NoAcls,
         "SignatureDoesNotMatch" | "InvalidAccessKeyId" => Kind::Refused,
         "NotImplemented" | "MethodNotAllowed" => Kind::Unsupported,
@@ -89,27 +62,27 @@ fn kind<'a>(
         "BadDigest" | "XAmzContentSHA256Mismatch" | "IncompleteBody" | "InvalidDigest" => {
             transient()
         }
-        "SlowDown"
-        | "ServiceUnavailable"
-        | "InternalError"
-        | "RequestTimeout"
-        | "Throttling"
-        | "ThrottlingException"
-        | "RequestLimitExceeded"
-        | "OperationAborted"
-        | "ConditionalRequestConflict"
-        | "TemporaryRedirect" => transient(),
-        _ => match status {
-            301 => Kind::Elsewhere(header("x-amz-bucket-region").map(str::to_owned)),
-            403 => Kind::Denied,
-            404 => Kind::NotFound,
-            412 => Kind::Exists,
-            // What was well is said to be a failure only if the answer was cut or garbled.
-            200..=299 | 307 | 408 | 429 => transient(),
-            501 => Kind::Unsupported,
-            500.. => transient(),
-            _ => Kind::Refused,
+        "OperationAborted" | "ConditionalRequestConflict" | "TemporaryRedirect" => transient(),
+        code => match Fault::of_code(code) {
+            Some(Fault::Expired) => Kind::Expired,
+            Some(Fault::Denied) => Kind::Denied,
+            Some(Fault::Transient) => transient(),
+            _ => kind_of_status(refusal, region),
         },
+    }
+}
+
+fn kind_of_status(refusal: &Refusal, region: Option<String>) -> Kind {
+    match refusal.status {
+        301 => Kind::Elsewhere(region),
+        403 => Kind::Denied,
+        404 => Kind::NotFound,
+        412 => Kind::Exists,
+        // A success is reported as a failure only if the answer was cut or garbled.
+        200..=299 | 307 | 408 | 429 => Kind::Transient(refusal.pause),
+        501 => Kind::Unsupported,
+        500.. => Kind::Transient(refusal.pause),
+        _ => Kind::Refused,
     }
 }
 
@@ -122,47 +95,6 @@ fn meaning(status: u16) -> &'static str {
         404 => "there is no such thing",
         412 => "there is one already",
         500.. => "the service has failed",
-        _ => "the service says no",
-    }
-}
-
-/// How far the service's time is from ours.
-fn difference(date: &str) -> Option<Duration> {
-    let theirs: SystemTime = DateTime::from_str(date, Format::HttpDate).ok()?.try_into().ok()?;
-    let ours = SystemTime::now();
-    ours.duration_since(theirs).or_else(|_| theirs.duration_since(ours)).ok()
-}
-
-fn links<'a>(
-    error: &'a (dyn StdError + 'static),
-) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |link: &&'a (dyn StdError + 'static)| (*link).source())
-}
-
-fn credentials<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a CredentialsError> {
-    links(error).find_map(|link| link.downcast_ref())
-}
-
-/// The chain without the links that only say that something failed.
-pub(crate) fn causes(error: &(dyn StdError + 'static)) -> String {
-    const EMPTY: [&str; 6] = [
-        "dispatch failure",
-        "io error",
-        "other",
-        "service error",
-        "timeout",
-        "request has timed out",
-    ];
-    let mut told: Vec<String> = Vec::new();
-    for link in links(error) {
-        let text = link.to_string();
-        if !EMPTY.contains(&text.as_str()) && told.last().is_none_or(|last| !last.ends_with(&text))
-        {
-            told.push(text);
-        }
-    }
-    match told.is_empty() {
-        true => error.to_string(),
-        false => told.join(": "),
+        _ => "the service refuses it",
     }
 }

@@ -1,33 +1,34 @@
-//! Trying out what a job will need, with an object of a few bytes.
+//! Trials of the permissions that a job needs, with an object of a few bytes.
 
-use aws_sdk_s3::types::{Permission, Type};
+use baler_aws::Location;
 use bytes::Bytes;
 
 use super::bucket::Bucket;
-use super::{Connection, S3};
-use crate::object::sha1_of;
-use crate::{Acl, Error, Kind, Location, Put, Retry, Store};
-
-/// The account by which S3 names EC2 in the ACLs of AWS's first partition (`docs/format.md`, "In S3").
-const EC2: &str = "6aa5a366c34c1cbe25dc49211496e913e0351eb0e8c37aa3477e40942ec6b97c";
+use super::connection::Connection;
+use super::objects::S3;
+use crate::error::{Error, Kind};
+use crate::object::{Acl, Put, sha1_of};
+use crate::retry::Retry;
+use crate::store::Store;
 
 /// Something that a job needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Need {
-    /// The IAM action, or what else it is.
+    /// The IAM action.
     pub action: &'static str,
-    /// What it is needed for.
+    /// The purpose of it.
     pub purpose: &'static str,
-    /// Whether nothing goes without it.
+    /// Whether the job fails without it.
     pub required: bool,
 }
 
-/// How it went.
+/// The outcome of a trial.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It is there.
+    /// It works.
     Good,
-    /// It is not; why.
+    /// It does not work, for this reason.
     Bad(Error),
     /// It could not be tried without another one that is missing.
     Untried,
@@ -35,10 +36,11 @@ pub enum Outcome {
 
 /// One thing that was tried.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Trial {
-    /// What.
+    /// The need.
     pub need: Need,
-    /// With what result.
+    /// Its outcome.
     pub outcome: Outcome,
 }
 
@@ -64,7 +66,7 @@ const GET: Need = Need { action: "s3:GetObject", purpose: "to read them back", r
 const DELETE: Need = Need { action: "s3:DeleteObject", purpose: "to remove them", required: true };
 
 impl Connection {
-    /// Tries what bundling to `place`, registering from there and removing need. Leaves nothing there.
+    /// Tries what bundling to `place`, registering from there and removing a bundle need. Leaves nothing there.
     pub async fn trial(
         &self,
         bucket: &Bucket,
@@ -81,14 +83,14 @@ impl Connection {
             is_good
         };
         let mut random = [0; 8];
-        // Any name will do that nobody else has chosen.
+        // A name that nobody else has chosen.
         let _ = getrandom::fill(&mut random);
         let name = format!(".baler-check-{:016x}", u64::from_le_bytes(random));
         note(LIST, retry.run(|| store.list(&name)).await.map(|_| ()));
         note(OWNERSHIP, set(retry.run(|| bucket.has_no_acls()).await));
         note(ENCRYPTION, set(retry.run(|| bucket.has_kms()).await));
         let data = Bytes::from_static(b"baler check\n");
-        let put = Put { sha1: sha1_of(&data), acl: Acl::Unsaid, overwrite: false };
+        let put = Put::new(sha1_of(&data), Acl::Unsaid);
         if !note(PUT, retry.run(|| store.put(&name, data.clone(), &put)).await) {
             let rest = [PUT_ACL, GET_ACL, GET, DELETE];
             trials.extend(rest.map(|need| Trial { need, outcome: Outcome::Untried }));
@@ -100,7 +102,7 @@ impl Connection {
                     let reason = "the service took the ACL, and shows none that lets EC2 read";
                     let error =
                         Error::new("GetObjectAcl", store.address(&name), Kind::NoAcls, reason);
-                    // Not to be allowed to look is one thing; to see that EC2 cannot read another.
+                    // Without permission to look, nothing is known; here it is known that EC2 cannot read.
                     note(Need { required: true, ..GET_ACL }, Err(error));
                 }
                 seen => {
@@ -108,58 +110,23 @@ impl Connection {
                 }
             }
         }
-        let read =
-            retry.run(|| store.get(&name, None, 64)).await.and_then(|read| match read == data {
-                true => Ok(()),
-                false => Err(Error::new(
-                    "GetObject",
-                    store.address(&name),
-                    Kind::Mismatch,
-                    "other bytes came back",
-                )),
-            });
+        let read = retry.run(|| store.get(&name, None, 64)).await.and_then(|read| {
+            if read == data {
+                return Ok(());
+            }
+            let (on, reason) = (store.address(&name), "other bytes came back");
+            Err(Error::new("GetObject", on, Kind::Mismatch, reason))
+        });
         note(GET, read);
         note(DELETE, retry.run(|| store.delete(&name)).await);
         trials
     }
 }
 
-/// What is not set is a good answer too.
+/// A setting that is not set is a good answer too.
 fn set(result: Result<bool, Error>) -> Result<(), Error> {
     match result {
         Err(error) if error.kind == Kind::NotFound => Ok(()),
         result => result.map(|_| ()),
-    }
-}
-
-impl S3 {
-    /// Whether an object's ACL lets EC2 read it.
-    ///
-    /// # Errors
-    /// `Unsupported` by services without ACLs, `Denied` if it may not be looked at.
-    pub async fn ec2_can_read(&self, name: &str) -> Result<bool, Error> {
-        self.call(|client| async move {
-            let request = client.get_object_acl().bucket(&self.place.bucket).key(self.key(name));
-            let on = self.address(name);
-            let found = self.connection.send("GetObjectAcl", &on, 0, request.send()).await?;
-            let owner = found.owner().and_then(|owner| owner.id());
-            let reads = |permission: Option<&Permission>| {
-                matches!(permission, Some(Permission::Read | Permission::FullControl))
-            };
-            let is_first = super::partition(&self.region) == "aws";
-            Ok(found.grants().iter().filter(|grant| reads(grant.permission())).any(|grant| {
-                let Some(grantee) = grant.grantee() else { return false };
-                let public = ["/AllUsers", "/AuthenticatedUsers"];
-                match grantee.r#type() {
-                    Type::Group => {
-                        public.iter().any(|end| grantee.uri().is_some_and(|uri| uri.ends_with(end)))
-                    }
-                    // What EC2 is called in other partitions is nowhere written.
-                    _ if is_first => grantee.id() == Some(EC2),
-                    _ => grantee.id().is_some() && grantee.id() != owner,
-                }
-            }))
-        })
-        .await
     }
 }

@@ -1,6 +1,5 @@
 //! A connection to a server on this machine.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -9,6 +8,7 @@ use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use aws_types::SdkConfig;
 use aws_types::region::Region;
+use baler_aws::{Aws, Settings};
 use baler_store::Connection;
 
 /// What leads to a server: with a key and its secret.
@@ -25,10 +25,7 @@ pub(crate) fn config(endpoint: &str, region: &str, key: &str, secret: &str) -> S
 }
 
 pub(crate) fn connect(config: SdkConfig) -> Connection {
-    let again = config.clone();
-    let renew = Arc::new(move || {
-        let config = again.clone();
-        Box::pin(async move { config }) as std::pin::Pin<Box<dyn Future<Output = SdkConfig> + Send>>
-    });
-    Connection::new(config, renew, Duration::from_secs(5))
+    let mut settings = Settings::new();
+    settings.stall = Duration::from_secs(5);
+    Connection::new(Aws::from_config(config, &settings).expect("a configuration"))
 }

@@ -29,7 +29,7 @@ async fn no_name_leads_out_of_a_directory() {
     let store = Directory::new(directory.path().join("in"));
     std::fs::create_dir(directory.path().join("in")).unwrap();
     std::fs::write(directory.path().join("out"), "out").unwrap();
-    let put = Put { sha1: sha1_of(b"x"), acl: Default::default(), overwrite: true };
+    let put = Put::new(sha1_of(b"x"), Default::default()).with_overwrite(true);
     for name in ["../out", "/etc/passwd", "a/../../out", "", ".", "..", "a//b", "a/", "./a", "a\0b"]
     {
         assert_eq!(store.get(name, None, 100).await.unwrap_err().kind, Kind::Refused, "{name:?}");

@@ -1,7 +1,7 @@
 //! S3, against a server that is not ours.
 
 use aws_types::SdkConfig;
-use baler_store::{Acl, Kind, Location, Outcome, Patience, Retry, S3, Store, suite};
+use baler_store::{Acl, Advice, Kind, Location, Outcome, Patience, Retry, S3, Store, suite};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
@@ -64,7 +64,9 @@ async fn a_wrong_secret_is_told_as_such() {
     let error = connection.find("bucket").await.unwrap_err();
     assert_eq!(error.code(), Some("SignatureDoesNotMatch"), "{error}");
     assert!(!format!("{error:?} {error} {connection:?}").contains("another secret"));
-    assert!(error.hint().is_some_and(|hint| hint.contains("secret access key")));
+    let advice = error.advice();
+    let Some(Advice::Say(text)) = &advice else { panic!("{advice:?}") };
+    assert!(text.contains("secret access key"), "{text}");
 }
 
 #[tokio::test]

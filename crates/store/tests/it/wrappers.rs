@@ -1,4 +1,4 @@
-//! What is put around a store.
+//! Layers over a store.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use baler_store::{
 };
 
 fn put(data: &[u8]) -> Put {
-    Put { sha1: sha1_of(data), acl: Default::default(), overwrite: false }
+    Put::new(sha1_of(data), Default::default())
 }
 
 fn failing<F>(fails: F) -> Wrapped<Arc<Memory>, Failing<F>>
@@ -58,7 +58,8 @@ async fn what_is_refused_is_not_tried_again() {
 async fn patience_ends() {
     let waits = Arc::new(Mutex::new(Vec::new()));
     let kept = waits.clone();
-    let patience = Patience { attempts: 6, ..Patience::default() };
+    let mut patience = Patience::new();
+    patience.attempts = 6;
     let retry = Retry::new(patience, move |again| kept.lock().unwrap().push(again.wait));
     let store = Wrapped::new(failing(|_, _| Some(Failure::Before(Kind::Unreachable))), retry);
     assert_eq!(store.head("a").await.unwrap_err().kind, Kind::Unreachable);
@@ -74,7 +75,8 @@ async fn patience_ends() {
     // A budget ends it too; and what the service asks for is waited.
     let count = Arc::new(AtomicUsize::new(0));
     let counted = count.clone();
-    let patience = Patience { budget: Duration::from_secs(10), ..Patience::default() };
+    let mut patience = Patience::new();
+    patience.budget = Duration::from_secs(10);
     let retry = Retry::new(patience, move |again| {
         assert_eq!(again.wait, Duration::from_secs(4));
         counted.fetch_add(1, Relaxed);
@@ -91,7 +93,7 @@ async fn a_limit_holds() {
     #[derive(Debug)]
     struct Busy(Arc<AtomicUsize>, Arc<AtomicUsize>);
     #[async_trait::async_trait]
-    impl baler_store::Around for Busy {
+    impl baler_store::Layer for Busy {
         async fn look<'a, T: Send + 'a>(
             &self,
             _: Operation<'a>,

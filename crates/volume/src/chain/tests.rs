@@ -52,8 +52,8 @@ fn chain_of(
     runs: &[(u64, u16)],
 ) -> Result<Chain, ChainError> {
     let mut bytes = vec![0; (SECTORS * SECTOR) as usize];
-    for (offset, piece) in table.write(SECTORS).unwrap() {
-        bytes[offset as usize..][..piece.len()].copy_from_slice(&piece);
+    for (offset, region) in table.write(SECTORS).unwrap() {
+        bytes[offset as usize..][..region.len()].copy_from_slice(&region);
     }
     bytes[..code.len()].copy_from_slice(code);
     let first = &mut bytes[(core * SECTOR) as usize..][..SECTOR as usize];
@@ -77,17 +77,17 @@ fn what_lies_outside_of_file_systems_is_taken() {
         assert_eq!(chain.code, code);
     };
     let grub = Loader::Grub2;
-    check(&mbr(2048), &grub2(1), 1, &[(2, 60)], grub, (1, 2047));
-    check(&mbr(63), &grub2(1), 1, &[(2, 61)], grub, (1, 62));
+    check(&mbr(2048), &grub2(1), 1, &[(2, 60)], grub, 1..2048);
+    check(&mbr(63), &grub2(1), 1, &[(2, 61)], grub, 1..63);
     // In two runs, around a sector that something else has taken.
-    check(&mbr(2048), &grub2(1), 1, &[(2, 30), (40, 90)], grub, (1, 2047));
-    check(&mbr(4096), &grub2(1), 1, &[(2, 60)], grub, (1, 2047));
-    check(&gpt(), &grub2(2048), 2048, &[(2049, 300)], grub, (2048, 1024));
+    check(&mbr(2048), &grub2(1), 1, &[(2, 30), (40, 90)], grub, 1..2048);
+    check(&mbr(4096), &grub2(1), 1, &[(2, 60)], grub, 1..2048);
+    check(&gpt(), &grub2(2048), 2048, &[(2049, 300)], grub, 2048..3072);
     // What a GRUB 0.97 left in the sector does not make one of a GRUB 2.
     let mut code = grub2(1);
     code[0x3e..0x40].copy_from_slice(&[3, 2]);
-    check(&mbr(2048), &code, 1, &[(2, 60)], grub, (1, 2047));
-    check(&mbr(63), &legacy_stage1(1), 1, &[], Loader::GrubLegacy, (1, 62));
+    check(&mbr(2048), &code, 1, &[(2, 60)], grub, 1..2048);
+    check(&mbr(63), &legacy_stage1(1), 1, &[], Loader::GrubLegacy, 1..63);
 }
 
 #[test]

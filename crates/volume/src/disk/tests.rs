@@ -47,12 +47,12 @@ proptest! {
         blocks.iter().for_each(|block| runs.push(block * 4096, block * 4096 + 4096));
         let file_system = Blocks { len: 61 * 4096, extents: runs.into_extents() };
         let end = LEN - tail as u64;
-        let pieces = vec![
-            Piece::known(0, vec![0xaa; 512]),
-            Piece::known(512, vec![0xbb; gap]),
-            Piece::known(end, vec![0xcc; tail]),
+        let regions = vec![
+            Region::known(0, vec![0xaa; 512]),
+            Region::known(512, vec![0xbb; gap]),
+            Region::known(end, vec![0xcc; tail]),
         ];
-        let mut image = DiskImage::new(LEN, pieces, file_system, start);
+        let mut image = DiskImage::new(LEN, regions, file_system, start);
         let expected = |at: u64| match at {
             0..512 => 0xaa,
             at if at < 512 + gap as u64 => 0xbb,

@@ -1,4 +1,4 @@
-//! What is named by patterns: left out, or kept whatever else says that it is left out.
+//! Patterns of paths that are left out, or kept in any case.
 
 use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
 
@@ -18,10 +18,11 @@ pub struct Patterns {
 /// A pattern that is none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the pattern `{pattern}` cannot be used: {reason}")]
+#[non_exhaustive]
 pub struct PatternError {
     /// As it was given.
     pub pattern: String,
-    /// What is wrong with it.
+    /// The mistake in it.
     pub reason: String,
 }
 
@@ -49,7 +50,7 @@ struct Set {
 impl Patterns {
     /// Patterns of what is left out, of what is left out with its directory, and of what is kept in any case.
     ///
-    /// What is kept inside of a directory that is left out has to be named by a path without wildcards down to the
+    /// Paths that are kept inside of a directory that is left out have to be named without wildcards down to the
     /// directory in which it is: nothing else is looked for there.
     ///
     /// # Errors
@@ -101,7 +102,7 @@ impl Patterns {
         sets.iter().all(|set| set.patterns.is_empty())
     }
 
-    /// Whether an included path may lie below this one.
+    /// Returns whether an included path may lie below this one.
     fn leads(&self, path: &[u8]) -> bool {
         let is_below = |rest: &[u8]| matches!(rest, [] | [b'/', ..]);
         self.towards.iter().any(|towards| towards.strip_prefix(path).is_some_and(is_below))

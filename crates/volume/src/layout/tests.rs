@@ -51,7 +51,7 @@ impl Image for FileSystem {
 
 fn bytes(layout: Layout) -> Vec<u8> {
     let file_system = FileSystem(layout.root_len);
-    let mut image = DiskImage::new(layout.len, layout.pieces, file_system, layout.start);
+    let mut image = DiskImage::new(layout.len, layout.regions, file_system, layout.start);
     let mut bytes = vec![0; layout.len as usize];
     image.read_at(&mut bytes, 0).unwrap();
     bytes
@@ -206,14 +206,14 @@ fn busy() -> Vec<u8> {
     ];
     let table = Table { id: DiskId::Gpt(Uuid::from_u128(5)), partitions };
     let (code, core) = core().placed_at(2048);
-    let mut pieces = table_pieces(&table, SIZE).unwrap();
-    put_code(&mut pieces, &code);
-    pieces.push(Piece::known(2048 * SECTOR, core));
-    pieces.push(Piece::known(8192 * SECTOR, vec![9; 512]));
-    pieces.push(Piece::known(10241 * SECTOR, vec![7; 512]));
-    pieces.push(Piece::known(20479 * SECTOR, vec![8; 512]));
+    let mut regions = table_regions(&table, SIZE).unwrap();
+    put_code(&mut regions, &code);
+    regions.push(Region::known(2048 * SECTOR, core));
+    regions.push(Region::known(8192 * SECTOR, vec![9; 512]));
+    regions.push(Region::known(10241 * SECTOR, vec![7; 512]));
+    regions.push(Region::known(20479 * SECTOR, vec![8; 512]));
     let file_system = FileSystem(8192 * SECTOR);
-    let mut image = DiskImage::new(SIZE, pieces, file_system, 20480 * SECTOR);
+    let mut image = DiskImage::new(SIZE, regions, file_system, 20480 * SECTOR);
     let mut bytes = vec![0; SIZE as usize];
     image.read_at(&mut bytes, 0).unwrap();
     bytes
@@ -225,14 +225,18 @@ fn what_boots_is_kept_and_the_rest_is_left_away() {
     let file = file(&original);
     let (disk, chain) = open(&file);
     // The core image has a place of 2 MiB, but is never longer than one.
-    assert_eq!((disk.root, chain.sectors), (1, (2048, MAX_CLONED)));
+    assert_eq!((disk.root, chain.sectors.clone()), (1, 2048..2048 + MAX_CLONED));
     let layout = Layout::cloned(disk, &chain, Length::FileSystem(MIB)).unwrap();
     let numbers: Vec<_> =
         layout.table.iter().flat_map(|t| &t.partitions).map(|p| p.number).collect();
     assert_eq!(numbers, [1, 14, 15]);
     assert_eq!((layout.start, layout.root_len), (20480 * SECTOR, MIB));
-    let lazy: u64 =
-        layout.pieces.iter().filter(|p| matches!(p.bytes, Bytes::Of { .. })).map(Piece::len).sum();
+    let lazy: u64 = layout
+        .regions
+        .iter()
+        .filter(|p| matches!(p.bytes, Bytes::Of { .. }))
+        .map(Region::len)
+        .sum();
     assert_eq!(lazy, 128 * 1024, "two blocks of the ESP have something in them");
     let copy = bytes(layout);
     let at = |sector: u64| (sector * SECTOR) as usize;
@@ -252,16 +256,16 @@ fn a_root_grows_up_to_what_is_kept_behind_it() {
         Partition { number: 4, start: 9000, len: 1024, kind: kind(0x82) },
     ];
     let table = Table { id: DiskId::Mbr(0x0102_0304), partitions };
-    let mut pieces = table_pieces(&table, SIZE).unwrap();
+    let mut regions = table_regions(&table, SIZE).unwrap();
     let (code, core) = core().placed_at(1);
-    put_code(&mut pieces, &code);
-    pieces.push(Piece::known(SECTOR, core));
-    let mut image = DiskImage::new(SIZE, pieces, FileSystem(8000 * SECTOR), 63 * SECTOR);
+    put_code(&mut regions, &code);
+    regions.push(Region::known(SECTOR, core));
+    let mut image = DiskImage::new(SIZE, regions, FileSystem(8000 * SECTOR), 63 * SECTOR);
     let mut bytes = vec![0; SIZE as usize];
     image.read_at(&mut bytes, 0).unwrap();
     let file = file(&bytes);
     let (disk, chain) = open(&file);
-    assert_eq!((disk.root, chain.sectors), (2, (1, 62)));
+    assert_eq!((disk.root, chain.sectors.clone()), (2, 1..63));
     let layout = Layout::cloned(disk, &chain, Length::FileSystem(SIZE)).unwrap();
     // Whole blocks, from sector 63 on.
     assert_eq!(layout.root_len, (16384 - 63) * SECTOR / BLOCK * BLOCK);
@@ -277,7 +281,7 @@ fn a_disk_that_is_a_file_system_is_not_cloned() {
     FileSystem(8192).read_at(&mut bytes, 0).unwrap();
     let file = file(&bytes);
     let disk = Disk::open(file.path(), None).unwrap();
-    let chain = Chain { loader: Loader::Grub2, code: Vec::new(), sectors: (1, 0) };
+    let chain = Chain { loader: Loader::Grub2, code: Vec::new(), sectors: 1..1 };
     let cloned = Layout::cloned(Arc::new(disk), &chain, Length::Disk(SIZE));
     assert!(matches!(cloned, Err(LayoutError::NoPartition(0))));
     assert!(Disk::open(Path::new("/nonexistent"), None).is_err());
@@ -288,17 +292,17 @@ fn parts_that_lie_on_each_other_are_refused() {
     let kind = |code| PartitionKind::Mbr { code, active: false };
     let part = |number, start, len, code| Partition { number, start, len, kind: kind(code) };
     let mbr = |partitions| Table { id: DiskId::Mbr(1), partitions };
-    let check = |partitions: Vec<Partition>, boot, expected: Option<u32>| {
-        let found = match check_apart(&mbr(partitions), 0, boot) {
+    let check = |partitions: Vec<Partition>, boot: Range<u64>, expected: Option<u32>| {
+        let found = match check_apart(&mbr(partitions), 0, &boot) {
             Ok(()) => None,
             Err(LayoutError::Overlap(number)) => Some(number),
             Err(error) => panic!("{error}"),
         };
         assert_eq!(found, expected);
     };
-    check(vec![part(1, 2048, 100, 0x83), part(2, 2148, 100, 0xef)], (1, 2047), None);
-    check(vec![part(1, 2048, 101, 0x83), part(2, 2148, 100, 0xef)], (1, 2047), Some(2));
-    check(vec![part(3, 63, 100, 0x83)], (1, 63), Some(3));
+    check(vec![part(1, 2048, 100, 0x83), part(2, 2148, 100, 0xef)], 1..2048, None);
+    check(vec![part(1, 2048, 101, 0x83), part(2, 2148, 100, 0xef)], 1..2048, Some(2));
+    check(vec![part(3, 63, 100, 0x83)], 1..64, Some(3));
     let gpt = |type_guid, start| Table {
         id: DiskId::Gpt(Uuid::from_u128(1)),
         partitions: vec![Partition {
@@ -308,14 +312,14 @@ fn parts_that_lie_on_each_other_are_refused() {
             kind: gpt_kind(type_guid, Uuid::from_u128(2), "x"),
         }],
     };
-    assert!(matches!(table_pieces(&gpt(LINUX, 10), SIZE), Err(TableError::OnTable(7))));
-    assert!(table_pieces(&gpt(LINUX, 34), SIZE).is_ok());
+    assert!(matches!(table_regions(&gpt(LINUX, 10), SIZE), Err(TableError::OnTable(7))));
+    assert!(table_regions(&gpt(LINUX, 34), SIZE).is_ok());
     let zero = vec![part(1, 0, 100, 0x83)];
-    assert!(matches!(table_pieces(&mbr(zero), SIZE), Err(TableError::OnTable(1))));
-    assert!(check_apart(&gpt(BIOS_BOOT, 34), 0, (34, 100)).is_ok());
+    assert!(matches!(table_regions(&mbr(zero), SIZE), Err(TableError::OnTable(1))));
+    assert!(check_apart(&gpt(BIOS_BOOT, 34), 0, &(34..134)).is_ok());
     // One that is called a BIOS boot partition and holds the root, too.
-    assert!(check_apart(&gpt(BIOS_BOOT, 34), 7, (34, 100)).is_err());
-    assert!(check_apart(&gpt(LINUX, 34), 0, (34, 100)).is_err());
+    assert!(check_apart(&gpt(BIOS_BOOT, 34), 7, &(34..134)).is_err());
+    assert!(check_apart(&gpt(LINUX, 34), 0, &(34..134)).is_err());
 }
 
 #[test]

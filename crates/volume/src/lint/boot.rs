@@ -16,7 +16,7 @@ const MAKE_AGAIN: &str =
     "make the boot loader's configuration again on the machine, with root=UUID=";
 
 impl Lint<'_, '_> {
-    /// What the boot loader starts; returns what it starts first.
+    /// Looks at the entries of the boot loader; returns the one that it starts first.
     pub(super) fn boot_loader(&mut self) -> Option<BootEntry> {
         let is_bare = self.subject.layout.division() == Division::None;
         let boot = self.subject.layout.boot.clone();
@@ -171,7 +171,7 @@ impl Lint<'_, '_> {
         }
     }
 
-    /// What a kernel is told that its root is.
+    /// Looks at the root that a kernel is told.
     fn kernel_root(&mut self, path: &str, root: &str, severity: Severity) {
         let what = format!("`{path}` says root={root}");
         if root.contains('$') || self.subject.root.is_called(root) {

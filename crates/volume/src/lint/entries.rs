@@ -1,4 +1,4 @@
-//! What boot loaders are told to start: the kernels and their arguments in the configurations of GRUB 2 and GRUB 0.97.
+//! Entries of boot loaders: the kernels and their arguments in the configurations of GRUB 2 and GRUB 0.97.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ impl BootEntry {
         pairs.filter(|pair| pair.0 == name).map(|pair| pair.1).next()
     }
 
-    /// Whether some of the arguments are known to the boot loader only.
+    /// Returns whether some of the arguments are known to the boot loader only.
     pub(super) fn has_unknown(&self) -> bool {
         self.arguments.iter().any(|word| word.contains('$'))
     }
@@ -33,7 +33,7 @@ impl BootEntry {
 pub(super) struct GrubConfig {
     /// The kernels in the order of the file, of which the first is started if nothing else is said.
     pub(super) entries: Vec<BootEntry>,
-    /// Whether the kernels are those in `/boot/loader/entries`.
+    /// True if the kernels are those in `/boot/loader/entries`.
     pub(super) has_bls: bool,
     /// What it sets.
     pub(super) variables: HashMap<String, String>,
@@ -97,7 +97,7 @@ impl GrubConfig {
         }
     }
 
-    /// Whether the first is started: another may be set by its number or its title, or saved.
+    /// Returns whether the first is started: another may be set by its number or its title, or saved.
     pub(super) fn starts_first(&self) -> bool {
         let default = self.variables.get("default").map(String::as_str);
         let saved = self.variables.get("saved_entry").map(String::as_str);

@@ -1,13 +1,13 @@
 use crate::advice::Advice;
 
-/// How bad something is.
+/// Severity of a finding or an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Good to know.
     Note,
-    /// It may not boot everywhere, or not work as it should.
+    /// The image may not boot everywhere, or not work as it should.
     Warning,
-    /// It does not boot.
+    /// The image does not boot.
     Error,
 }
 
@@ -15,15 +15,15 @@ pub enum Severity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// What it is.
+    /// One line, in lower case.
     pub text: String,
-    /// What to do about it.
+    /// Something to do about it.
     pub advice: Option<Advice>,
 }
 
-/// Whether nothing was found that keeps the image from booting.
+/// Returns whether nothing was found that keeps the image from booting.
 pub fn will_boot(findings: &[Finding]) -> bool {
     findings.iter().all(|finding| finding.severity != Severity::Error)
 }

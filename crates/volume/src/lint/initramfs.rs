@@ -1,4 +1,4 @@
-//! Which modules an initial file system has.
+//! Modules of an initial file system.
 //!
 //! It is one or more cpio archives one behind the other, of which the last may be compressed (the kernel's
 //! `Documentation/driver-api/early-userspace/buffer-format.rst`).

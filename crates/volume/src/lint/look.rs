@@ -1,4 +1,4 @@
-//! What the checks share: the image as it will be, and how to look into its files.
+//! Shared ground of the checks: the image as it will be, and access to its files.
 
 use baler_ext4::Profile;
 use baler_tree::{Kind, NodeId, Tree, resolve};
@@ -8,19 +8,32 @@ use crate::advice::Advice;
 use crate::fstab::NewRoot;
 use crate::layout::Layout;
 
-/// What is looked at.
+/// An image that is looked at.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Subject<'a> {
     /// The tree as it will be in the image.
     pub tree: &'a Tree,
     /// The disk.
     pub layout: &'a Layout,
-    /// What the root will be called.
+    /// The names of the root.
     pub root: &'a NewRoot,
-    /// What can read the file system.
+    /// Readers that the file system is for.
     pub profile: Profile,
     /// The type of the file system that the tree comes from, if that is known.
     pub old_fs: Option<&'a str>,
+}
+
+impl<'a> Subject<'a> {
+    /// A tree on a disk; of the file system that it comes from nothing is known.
+    pub fn new(
+        tree: &'a Tree,
+        layout: &'a Layout,
+        root: &'a NewRoot,
+        profile: Profile,
+    ) -> Subject<'a> {
+        Subject { tree, layout, root, profile, old_fs: None }
+    }
 }
 
 /// A look at an image that is under way.
@@ -54,7 +67,7 @@ impl Lint<'_, '_> {
         self.findings.push(Finding { severity, text: text.into(), advice: None });
     }
 
-    /// Whether there is something at a path.
+    /// Returns whether there is something at a path.
     pub(super) fn has(&self, path: &str) -> bool {
         resolve(self.subject.tree, path.as_bytes()).is_some()
     }

@@ -1,4 +1,4 @@
-//! What the kernel of an image can do: mount its root, see the disks and the network of instances.
+//! Abilities of the kernel of an image: mount its root, see the disks and the network of instances.
 
 use std::collections::BTreeSet;
 
@@ -37,7 +37,7 @@ fn version(kernel: &str) -> Option<&str> {
     ["vmlinuz-", "vmlinux-"].iter().find_map(|prefix| name.strip_prefix(prefix))
 }
 
-/// Whether a kernel of this version writes to file systems whose metadata all has checksums.
+/// Returns whether a kernel of this version writes to file systems whose metadata all has checksums.
 fn knows_checksums(version: &str) -> bool {
     let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(str::parse);
     match (numbers.next(), numbers.next()) {

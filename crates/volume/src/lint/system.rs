@@ -1,4 +1,4 @@
-//! What a system needs once its kernel runs: mount points, init, `/etc/fstab`, labels, host keys.
+//! Needs of a system once its kernel runs: mount points, init, `/etc/fstab`, labels, host keys.
 
 use baler_tree::resolve;
 
@@ -10,7 +10,7 @@ use crate::fstab;
 const READ_ONLY: &str = "the root will stay read-only";
 
 impl Lint<'_, '_> {
-    /// What must be there for a kernel to start the system.
+    /// Looks for the directories that a kernel needs to start the system.
     pub(super) fn directories(&mut self) {
         for directory in ["/proc", "/sys", "/dev"] {
             if !self.has(directory) {
@@ -22,7 +22,7 @@ impl Lint<'_, '_> {
         }
     }
 
-    /// What the kernel starts.
+    /// Looks for the program that the kernel starts.
     pub(super) fn init(&mut self, entry: Option<&BootEntry>) {
         const HINT: &str = "name the root of a whole system, with an init system in it";
         let named = entry.and_then(|entry| entry.value("init")).unwrap_or("/sbin/init");

@@ -1,4 +1,4 @@
-//! How the disk is divided, and where its boot loader comes from.
+//! The choice of the disk's division and of its boot loader.
 
 use std::error::Error;
 use std::ffi::OsStr;
@@ -19,7 +19,7 @@ use crate::mounts::Mounts;
 use crate::root_device::{Disk, RootDevice};
 use crate::table::{Division, Partition, Table};
 
-/// What was decided.
+/// A division and a boot loader.
 pub(super) enum Choice {
     /// The disk of the source, or the one that was named, with its boot chain.
     Cloned(Arc<Disk>, Chain),
@@ -29,7 +29,7 @@ pub(super) enum Choice {
     Bare(Division),
 }
 
-/// What a boot loader is chosen from.
+/// Everything that a boot loader is chosen from.
 pub(super) struct Candidates<'a> {
     pub(super) recipe: &'a Recipe,
     pub(super) root_device: &'a RootDevice,
@@ -97,7 +97,7 @@ impl Candidates<'_> {
         Err(RecipeError::NoBootLoader { reasons })
     }
 
-    /// How the disk is divided: as asked for, else as the disk of the source.
+    /// The division of the disk: as asked for, else as the disk of the source.
     fn division(&self) -> Division {
         let of_disk =
             self.disk.map(|disk| disk.table.as_ref().map_or(Division::None, Table::division));
@@ -137,7 +137,7 @@ fn chained(error: &dyn Error) -> String {
 }
 
 impl Choice {
-    /// Whether the file system has to be one that GRUB 0.97 reads.
+    /// Returns whether the file system has to be one that GRUB 0.97 reads.
     pub(super) fn wants_legacy(&self, tree: &Tree) -> bool {
         let has_menu = ["boot/grub/menu.lst", "boot/grub/grub.conf"]
             .iter()
@@ -157,14 +157,14 @@ impl Choice {
         Some(table.partition(disk.root)?.part_uuid(table.id))
     }
 
-    /// Whether an EFI system partition is kept.
+    /// Returns whether an EFI system partition is kept.
     pub(super) fn keeps_efi(&self) -> bool {
         let Choice::Cloned(disk, _) = self else { return false };
         let mut partitions = disk.table.iter().flat_map(|table| &table.partitions);
         partitions.any(Partition::is_efi_system)
     }
 
-    /// Whether GRUB 2 boots it, from what is in the tree.
+    /// Returns whether GRUB 2 boots it, from what is in the tree.
     pub(super) fn is_grub2(&self) -> bool {
         match self {
             Choice::Cloned(_, chain) => chain.loader == Loader::Grub2,

@@ -17,7 +17,7 @@ use crate::walk::Walk;
 /// Files of configuration are not longer.
 const MAX_TEXT: u64 = 1 << 20;
 
-/// What the files are edited for.
+/// The image that the files are edited for.
 pub(super) struct Edits<'a> {
     pub(super) recipe: &'a Recipe,
     pub(super) boot: &'a Choice,
@@ -157,7 +157,7 @@ fn classic_fstab(variant: ClassicFstab, root: &NewRoot) -> String {
     )
 }
 
-/// What `/etc/default/grub` sets for the kernel's command line.
+/// The arguments that `/etc/default/grub` sets for the kernel's command line.
 fn grub_arguments(text: &str) -> String {
     let value = |line: &str| {
         let value = line.trim().strip_prefix("GRUB_CMDLINE_LINUX=")?;

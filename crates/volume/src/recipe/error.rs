@@ -73,7 +73,7 @@ pub enum RecipeError {
         path: PathBuf,
         /// Why.
         reason: String,
-        /// How many others there are.
+        /// The number of others.
         others: usize,
     },
     /// No boot loader can be cloned or built.
@@ -115,21 +115,21 @@ pub enum RecipeError {
     Plan {
         /// Why.
         source: baler_ext4::Error,
-        /// What the disk has beside the file system, in bytes.
+        /// Bytes of the disk that do not belong to the file system.
         around: u64,
     },
     /// The caller's function for events returned this error.
-    #[error(transparent)]
-    Stopped(io::Error),
+    #[error("stopped")]
+    Stopped(#[source] io::Error),
 }
 
-/// How a recipe failed.
+/// Kind of a [`RecipeError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RecipeErrorKind {
-    /// What was asked for makes no sense.
+    /// The recipe makes no sense.
     Usage,
-    /// It could not be done.
+    /// The recipe could not be followed.
     Failed,
     /// The caller stopped it.
     Stopped,
@@ -144,7 +144,7 @@ fn and_others(count: usize) -> String {
 }
 
 impl RecipeError {
-    /// How it failed.
+    /// The kind of the failure.
     pub fn kind(&self) -> RecipeErrorKind {
         match self {
             RecipeError::NilUuid
@@ -157,7 +157,7 @@ impl RecipeError {
         }
     }
 
-    /// What can be done about it.
+    /// Something that can be done about it.
     pub fn advice(&self) -> Option<Advice> {
         Some(match self {
             RecipeError::NilUuid => Advice::OmitUuid,
@@ -181,7 +181,7 @@ impl RecipeError {
             RecipeError::Unreadable { .. } => Advice::Tolerate,
             RecipeError::NoBootLoader { .. } => Advice::FindBootLoader,
             RecipeError::NotAFile { .. } => {
-                "repair it in the tree, or leave the option that replaces it away".into()
+                "repair it in the tree, or do not have it replaced".into()
             }
             RecipeError::WouldNotBoot { .. } => Advice::RepairOrNoBootLoader,
             RecipeError::Plan { source, around } => return plan_advice(source, *around),
@@ -190,7 +190,7 @@ impl RecipeError {
     }
 }
 
-/// What can be done about a tree that the file system has no room for.
+/// Advice about a tree that the file system has no room for.
 fn plan_advice(error: &baler_ext4::Error, around: u64) -> Option<Advice> {
     use baler_ext4::Error::{FileTooLong, TargetTooLong, TooSmall, Xattrs};
     match error {

@@ -43,11 +43,11 @@ pub enum Event<'a> {
     LargeInodes,
     /// The image becomes shorter than the source.
     Shortened {
-        /// What the source has, in bytes.
+        /// Length of the source, in bytes.
         source: u64,
-        /// What the tree needs, in bytes.
+        /// Length that the tree needs, in bytes.
         needed: u64,
-        /// What the image will have, in bytes: [`Recipe::longest`](crate::Recipe::longest).
+        /// Length of the image, in bytes: [`Recipe::longest`](crate::Recipe::longest).
         len: u64,
     },
     /// Something would keep the image from booting, or may.
@@ -60,7 +60,7 @@ pub enum Event<'a> {
 pub(super) type OnEvent<'a> = &'a mut dyn FnMut(Event<'_>) -> io::Result<()>;
 
 impl Event<'_> {
-    /// How much it matters: [`Severity::Warning`] is to be told even where all else is quiet.
+    /// The severity; a [`Severity::Warning`] is to be shown even where all else is quiet.
     pub fn severity(&self) -> Severity {
         match self {
             Event::NoMountTable | Event::OtherUuid(_) | Event::LargeInodes => Severity::Warning,
@@ -70,7 +70,7 @@ impl Event<'_> {
         }
     }
 
-    /// What can be done about it.
+    /// Something that can be done about it.
     pub fn advice(&self) -> Option<Advice> {
         match self {
             Event::Changes { .. } => Some(Advice::WriteReport),

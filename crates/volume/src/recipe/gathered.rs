@@ -1,10 +1,12 @@
+use std::io;
+
 use baler_ext4::{FileSystem, Plan, Profile};
 use baler_image::Image;
 
 use super::boot::Candidates;
 use super::edits::{self, Edits};
 use super::error::RecipeError;
-use super::event::{Event, OnEvent};
+use super::event::Event;
 use super::source_disk::SourceDisk;
 use super::summary::{Counted, Summary};
 use super::volume::Volume;
@@ -26,12 +28,13 @@ pub struct Gathered {
 }
 
 impl Gathered {
-    /// What will not be in the image as it is in the tree, and why, in the order in which it was found.
+    /// The entries that will not be in the image as they are in the tree, and why, in the order in which they were
+    /// found.
     pub fn changes(&self) -> &[Change] {
         &self.walk.changes
     }
 
-    /// How many files, directories and others will be in the image.
+    /// The number of files, directories and others that will be in the image.
     pub fn entries(&self) -> usize {
         self.walk.tree.len()
     }
@@ -42,7 +45,10 @@ impl Gathered {
     /// # Errors
     /// Something in the tree could not be read and [`Recipe::tolerate`] is not set, there is no boot loader, the tree
     /// does not fit, the machine would not boot any more, or `on_event` failed.
-    pub fn plan(mut self, on_event: OnEvent<'_>) -> Result<Volume, RecipeError> {
+    pub fn plan(
+        self,
+        on_event: &mut dyn FnMut(Event<'_>) -> io::Result<()>,
+    ) -> Result<Volume, RecipeError> {
         self.check_readable()?;
         let Gathered { recipe, mounts, source, mut walk } = self;
         let candidates = Candidates {
@@ -80,14 +86,14 @@ impl Gathered {
         let image: Box<dyn Image> = match layout.table {
             None => Box::new(file_system),
             Some(_) => {
-                Box::new(DiskImage::new(layout.len, layout.pieces, file_system, layout.start))
+                Box::new(DiskImage::new(layout.len, layout.regions, file_system, layout.start))
             }
         };
         Ok(Volume { image, troubles, summary, changes, fstab })
     }
 
     /// Refuses a tree of which something could not be read.
-    fn check_readable(&mut self) -> Result<(), RecipeError> {
+    fn check_readable(&self) -> Result<(), RecipeError> {
         let mut unreadable = self.walk.unreadable();
         let Some(first) = unreadable.next().filter(|_| !self.recipe.tolerate) else {
             return Ok(());

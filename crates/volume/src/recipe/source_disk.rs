@@ -15,13 +15,13 @@ use crate::mounts::Mounts;
 use crate::probe::{ExtProbe, Probe};
 use crate::root_device::{Disk, RootDevice, SystemPaths};
 
-/// What is known of the device of a root, and of the disk whose boot chain may be cloned. Asked once.
+/// The device of a root, and the disk whose boot chain may be cloned. Looked at once.
 #[derive(Debug)]
 pub(super) struct SourceDisk {
     pub(super) root_device: RootDevice,
     /// The disk that was named, else the one that the root lies on.
     pub(super) disk: Option<Arc<Disk>>,
-    /// What the file system says that is replaced: the root's own, or that of the disk that was named.
+    /// Superblock of the file system that is replaced: the root's own, or that of the disk that was named.
     probe: Option<Probe>,
     /// The new file system's: the old one's, so that what names it still finds it.
     pub(super) uuid: Uuid,
@@ -74,7 +74,7 @@ impl SourceDisk {
         self.probe.as_ref()?.ext.as_ref()
     }
 
-    /// What the file system is to be like.
+    /// The properties of the new file system.
     pub(super) fn options(
         &self,
         recipe: &Recipe,
@@ -148,8 +148,8 @@ impl SourceDisk {
         }
     }
 
-    /// How long the image is to be: what was asked for, else as long as the source, but not longer than the longest if
-    /// that is enough.
+    /// The length of the image: the one that was asked for, else as long as the source, but not longer than the longest
+    /// if that is enough.
     pub(super) fn length(
         &self,
         recipe: &Recipe,
@@ -157,9 +157,9 @@ impl SourceDisk {
         options: &Options,
         on_event: OnEvent<'_>,
     ) -> Result<Length, RecipeError> {
-        /// What is left free for what is written later.
+        /// Room for files that are written later.
         const SPARE: u64 = 256 << 20;
-        /// What a partition table may take.
+        /// Room for a partition table.
         const AROUND: u64 = 4 << 20;
         if let Some(len) = recipe.length {
             return Ok(Length::Disk(len));

@@ -6,7 +6,7 @@ use crate::layout::{Boot, Layout};
 use crate::lint::{Finding, will_boot};
 use crate::table::Division;
 
-/// What an image will be: everything that was decided, before a file's data is read.
+/// Everything that was decided for an image, before a file's data is read.
 #[derive(Clone, Debug)]
 pub struct Summary {
     root: PathBuf,
@@ -23,7 +23,7 @@ pub struct Summary {
     findings: Vec<Finding>,
 }
 
-/// What is known of a tree before its file system is planned.
+/// Counts of a tree before its file system is planned.
 pub(super) struct Counted {
     pub(super) root: PathBuf,
     pub(super) entries: usize,
@@ -55,12 +55,12 @@ impl Summary {
         &self.root
     }
 
-    /// How many files, directories and others are in the image.
+    /// The number of files, directories and others that are in the image.
     pub fn entries(&self) -> usize {
         self.entries
     }
 
-    /// How many are left out or emptied.
+    /// The number of entries that are left out or emptied.
     pub fn left_out(&self) -> usize {
         self.left_out
     }
@@ -71,17 +71,17 @@ impl Summary {
         self.len
     }
 
-    /// How the disk is divided.
+    /// The division of the disk.
     pub fn division(&self) -> Division {
         self.division
     }
 
-    /// Where the boot loader comes from.
+    /// The origin of the boot loader.
     pub fn boot(&self) -> &Boot {
         &self.boot
     }
 
-    /// Where the file system begins in the image, in bytes.
+    /// Offset of the file system in the image, in bytes.
     pub fn start(&self) -> u64 {
         self.start
     }
@@ -91,12 +91,12 @@ impl Summary {
         self.root_len
     }
 
-    /// What the file system was made with: UUID, label, sizes, mount options.
+    /// Properties of the file system: UUID, label, sizes, mount options.
     pub fn options(&self) -> &Options {
         &self.options
     }
 
-    /// How full the file system is.
+    /// Numbers of used and free blocks and inodes.
     pub fn usage(&self) -> &Usage {
         &self.usage
     }
@@ -116,12 +116,12 @@ impl Summary {
         self.data
     }
 
-    /// What would keep the image from booting, or may.
+    /// Findings that keep the image from booting, or may.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
-    /// Whether nothing was found that keeps the image from booting.
+    /// Returns whether nothing was found that keeps the image from booting.
     pub fn will_boot(&self) -> bool {
         will_boot(&self.findings)
     }

@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
@@ -130,7 +131,8 @@ fn who_hears_of_it_can_stop_it() {
     let (_root, recipe) = system();
     let stop = || Err(io::Error::other("enough"));
     let error = recipe.gather(&mut |_| stop()).unwrap_err();
-    assert_eq!((error.kind(), error.to_string()), (RecipeErrorKind::Stopped, "enough".to_owned()));
+    assert_eq!(error.kind(), RecipeErrorKind::Stopped);
+    assert_eq!(error.source().map(ToString::to_string), Some("enough".to_owned()));
     let error = recipe.list(&mut |_| stop()).unwrap_err();
     assert_eq!(error.kind(), RecipeErrorKind::Stopped);
     let gathered = recipe.gather(&mut |_| Ok(())).unwrap();

@@ -28,12 +28,12 @@ impl Volume {
         (self.image, self.troubles)
     }
 
-    /// What the image will be.
+    /// The decisions.
     pub fn summary(&self) -> &Summary {
         &self.summary
     }
 
-    /// What is not in the image as it is in the tree.
+    /// The entries that are not in the image as they are in the tree.
     pub fn changes(&self) -> &[Change] {
         &self.changes
     }
@@ -49,7 +49,7 @@ impl Volume {
         start..start + self.summary.root_len()
     }
 
-    /// How the disk is divided.
+    /// The division of the disk.
     pub fn division(&self) -> Division {
         self.summary.division()
     }

@@ -1,4 +1,4 @@
-//! What is asked for.
+//! The wishes of a caller.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::filter::Filter;
 use crate::table::Division;
 use crate::walk::Follow;
 
-/// What is to be made of which root tree: plain data.
+/// A wish for an image of a root tree: plain data.
 ///
 /// Made by [`Recipe::new`] with everything at its default; then fields are set. Where a field says *the source*, that
 /// is the file system that the root is, if it is mounted from a disk; or the one on [`Recipe::boot_disk`].
@@ -27,14 +27,14 @@ pub struct Recipe {
     pub never: Vec<PathBuf>,
     /// The time of what is added to the tree, and of the file system: seconds since 1970 [default: 0].
     pub now: u64,
-    /// Whether the times of reading are replaced by the times of change, so that the same tree gives the same image.
+    /// Replace the times of reading by the times of change, so that the same tree gives the same image.
     pub forget_access_times: bool,
     /// A directory for temporary files: `grub-mkimage` reads and writes some [default: `/tmp`].
     pub temporary: PathBuf,
 
-    /// What is left out by itself [default: secrets, by their content].
+    /// Files that are left out although no pattern names them [default: secrets, by their content].
     pub filter: Filter,
-    /// Which file systems below the root are followed [default: those on local disks].
+    /// File systems below the root that are followed [default: those on local disks].
     pub follow: Follow,
     /// Patterns of what is left out; of a directory an empty one stays. See [`Patterns`](crate::filter::Patterns).
     pub exclude: Vec<String>,
@@ -42,59 +42,59 @@ pub struct Recipe {
     pub exclude_tree: Vec<String>,
     /// Patterns of what is kept in any case.
     pub include: Vec<String>,
-    /// Whether what cannot be read is left out, instead of being an error.
+    /// Leave out what cannot be read, instead of failing.
     pub tolerate: bool,
 
-    /// What becomes of `/etc/fstab`.
+    /// Treatment of `/etc/fstab`.
     pub fstab: Fstab,
-    /// Whether the `/etc/fstab` that is replaced stays as `/etc/fstab.old`.
+    /// Keep the `/etc/fstab` that is replaced as `/etc/fstab.old`.
     pub keep_old_fstab: bool,
     /// A menu for GRUB 0.97 that replaces the one of the tree.
     pub menu: Option<String>,
 
-    /// How the disk is divided [default: as the disk of the source].
+    /// Division of the disk [default: as the disk of the source].
     pub division: Option<Division>,
-    /// Where the boot loader comes from.
+    /// Origin of the boot loader.
     pub boot_loader: BootLoader,
     /// The disk, or the image of one, whose boot loader is cloned [default: the one that the root lies on].
     pub boot_disk: Option<PathBuf>,
 
-    /// Which readers the file system is for [default: by the boot loader].
+    /// Readers that the file system is for [default: by the boot loader].
     pub profile: Option<Profile>,
     /// The file system's UUID, not zero [default: the source's, or a random one].
     pub uuid: Option<Uuid>,
     /// The file system's label, at most 16 bytes [default: the source's].
     pub label: Option<String>,
-    /// What the hashes of names in large directories depend on [default: the source's, or a random one].
+    /// Seed of the hashes of names in large directories [default: the source's, or a random one].
     pub hash_seed: Option<Uuid>,
     /// Bytes of a block: 1,024, 2,048 or 4,096 [default: the source's, or 4,096].
     pub block_size: Option<u32>,
     /// Bytes of an inode: a power of two from 128 to the size of a block [default: the source's, or the profile's].
     pub inode_size: Option<u16>,
-    /// What only root may fill [default: the source's share, or 5 %].
+    /// Share of the blocks that only root may fill [default: the source's share, or 5 %].
     pub reserved: Option<Share>,
     /// The mount options that the file system brings [default: the source's, or `acl,user_xattr`].
     pub mount_options: Option<MountOptions>,
 }
 
-/// What becomes of `/etc/fstab`.
+/// Treatment of `/etc/fstab`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fstab {
-    /// It stays; but if the source is not ext2, ext3 or ext4, it is repaired as [`Fstab::Fix`] does.
+    /// Keep it; but if the source is not ext2, ext3 or ext4, repair it as [`Fstab::Fix`] does.
     #[default]
     Keep,
-    /// It is repaired: it mounts the new root, and not what is not in the image.
+    /// Repair it: mount the new root, and not what is not in the image.
     Fix,
-    /// It is replaced by one that mounts the root and nothing else.
+    /// Replace it by one that mounts the root and nothing else.
     Generate,
-    /// It is replaced by this text.
+    /// Replace it by this text.
     Replace(String),
-    /// It is replaced by the one that the classic `ec2-bundle-vol` wrote, with the name of the new root.
+    /// Replace it by the one that the classic `ec2-bundle-vol` wrote, with the name of the new root.
     Classic(ClassicFstab),
 }
 
-/// Which `/etc/fstab` the classic `ec2-bundle-vol` wrote.
+/// The `/etc/fstab` that the classic `ec2-bundle-vol` wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClassicFstab {
     /// The one for i386, with a swap device.
@@ -103,7 +103,7 @@ pub enum ClassicFstab {
     Default,
 }
 
-/// Where the boot loader comes from.
+/// Origin of the boot loader.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BootLoader {

@@ -30,7 +30,7 @@ pub(super) fn parse(sector: &Sector) -> Option<Table> {
     Some(Table { id: DiskId::Mbr(u32_at(sector, SIGNATURE)), partitions })
 }
 
-/// Whether a table only says that there is a GPT.
+/// Returns whether a table only says that there is a GPT.
 pub(super) fn is_protective(table: &Table) -> bool {
     let is_marked = |partition: &Partition| {
         matches!(partition.kind, PartitionKind::Mbr { code: PROTECTIVE, .. })

@@ -7,7 +7,7 @@ use uuid::Uuid;
 /// The bytes of a sector.
 pub const SECTOR: u64 = 512;
 
-/// How a disk is divided.
+/// Division of a disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Division {
     /// Not at all: the file system is the disk.
@@ -32,6 +32,7 @@ impl fmt::Display for Division {
 
 /// A partition table.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Table {
     /// Its kind, and what names the disk.
     pub id: DiskId,
@@ -39,7 +40,7 @@ pub struct Table {
     pub partitions: Vec<Partition>,
 }
 
-/// What names a disk.
+/// Identifier of a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiskId {
     /// An MBR's signature.
@@ -50,6 +51,7 @@ pub enum DiskId {
 
 /// A part of a disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Partition {
     /// From 1 on.
     pub number: u32,
@@ -57,23 +59,23 @@ pub struct Partition {
     pub start: u64,
     /// Its length in sectors.
     pub len: u64,
-    /// What it is for.
+    /// Type and properties.
     pub kind: PartitionKind,
 }
 
-/// What a table says of a partition.
+/// Type and properties of a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PartitionKind {
     /// In an MBR.
     Mbr {
         /// The type, `0x83` for Linux.
         code: u8,
-        /// Whether it is the one to boot from.
+        /// True for the one to boot from.
         active: bool,
     },
     /// In a GPT.
     Gpt {
-        /// What it is for.
+        /// The type.
         type_guid: Uuid,
         /// Its own name.
         guid: Uuid,
@@ -98,7 +100,7 @@ pub enum TableError {
     /// The end of the disk is before that of a partition.
     #[error("the disk has {sectors} sectors, and partition {number} would end behind them")]
     TooShort {
-        /// What the disk has.
+        /// Sectors of the disk.
         sectors: u64,
         /// The partition's number.
         number: u32,
@@ -112,7 +114,7 @@ pub enum TableError {
     /// A partition that is none, or that lies on the table.
     #[error("partition {0} is empty, or lies on the partition table")]
     OnTable(u32),
-    /// What was read is damaged.
+    /// The table that was read is damaged.
     #[error("the GPT is damaged: {0}")]
     Damaged(&'static str),
     /// A disk that counts in other sectors.
@@ -121,7 +123,12 @@ pub enum TableError {
 }
 
 impl Table {
-    /// How the disk is divided.
+    /// A table of these partitions.
+    pub fn new(id: DiskId, partitions: Vec<Partition>) -> Table {
+        Table { id, partitions }
+    }
+
+    /// The division of the disk.
     pub fn division(&self) -> Division {
         match self.id {
             DiskId::Mbr(_) => Division::Mbr,
@@ -141,12 +148,17 @@ impl Table {
 }
 
 impl Partition {
-    /// Whether GRUB keeps its core image there.
+    /// A partition of `len` sectors from the sector `start` on.
+    pub fn new(number: u32, start: u64, len: u64, kind: PartitionKind) -> Partition {
+        Partition { number, start, len, kind }
+    }
+
+    /// Returns whether GRUB keeps its core image there.
     pub fn is_bios_boot(&self) -> bool {
         matches!(self.kind, PartitionKind::Gpt { type_guid: BIOS_BOOT, .. })
     }
 
-    /// Whether EFI firmware boots from it.
+    /// Returns whether EFI firmware boots from it.
     pub fn is_efi_system(&self) -> bool {
         match self.kind {
             PartitionKind::Gpt { type_guid, .. } => type_guid == EFI_SYSTEM,
@@ -154,12 +166,12 @@ impl Partition {
         }
     }
 
-    /// Where it ends: the first sector behind it.
+    /// The first sector behind it.
     pub fn end(&self) -> u64 {
         self.start + self.len
     }
 
-    /// What `root=PARTUUID=` calls it on a disk of this name.
+    /// The name for `root=PARTUUID=` on this disk.
     pub fn part_uuid(&self, disk: DiskId) -> String {
         match (&self.kind, disk) {
             (PartitionKind::Gpt { guid, .. }, _) => guid.to_string(),

@@ -1,4 +1,4 @@
-//! What is said of an inode elsewhere than in `stat`: extended attributes, flags, holes.
+//! Properties of an inode that are not in `stat`: extended attributes, flags, holes.
 
 use std::ffi::{CStr, CString};
 use std::io::Write;
@@ -18,7 +18,7 @@ const MAX: usize = 64 << 10;
 pub(crate) struct Xattrs {
     list: Vec<u8>,
     value: Vec<u8>,
-    /// Whether names below `/proc/self/fd` lead to what is open.
+    /// True if names below `/proc/self/fd` lead to what is open.
     has_proc: bool,
 }
 

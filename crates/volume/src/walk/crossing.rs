@@ -43,7 +43,7 @@ impl Walker<'_> {
         self.is_above(here.node, stat.id).then_some(Reason::Loop)
     }
 
-    /// Whether a directory or one above it is this inode.
+    /// Returns whether a directory or one above it is this inode.
     fn is_above(&self, mut node: NodeId, id: InodeId) -> bool {
         loop {
             if self.sightings.of(node).is_some_and(|(seen, _)| seen == id) {

@@ -1,4 +1,4 @@
-//! What is done with each directory and each entry.
+//! The treatment of each directory and each entry.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::CStr;
@@ -260,10 +260,7 @@ impl<'a> Walker<'a> {
         entry: Entry<'_>,
         is_included: bool,
     ) -> Result<Outcome, Failure> {
-        let secret = match is_included {
-            true => None,
-            false => self.sieve.file_by_path(entry.path),
-        };
+        let secret = if is_included { None } else { self.sieve.file_by_path(entry.path) };
         let dropped = |reason| Ok(Outcome::Otherwise(Action::Dropped, reason));
         let file = match (handles::open_file(here.handle.as_fd(), entry.name), secret) {
             (Ok(file), _) => file,
@@ -403,10 +400,7 @@ impl<'a> Walker<'a> {
 }
 
 fn lost(error: Errno) -> Reason {
-    match handles::is_gone(error) {
-        true => Reason::Vanished,
-        false => Reason::Unreadable(error.into()),
-    }
+    if handles::is_gone(error) { Reason::Vanished } else { Reason::Unreadable(error.into()) }
 }
 
 fn unfit(entry: Entry<'_>, source: TreeError) -> Failure {

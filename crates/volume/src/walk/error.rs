@@ -15,7 +15,7 @@ pub enum WalkError {
         /// Why.
         source: io::Error,
     },
-    /// It cannot be told which of the tree's entries one of [`WalkOptions::never`] is.
+    /// The entry that one of [`WalkOptions::never`](crate::walk::WalkOptions::never) is cannot be found.
     #[error("cannot find `{}`, which must not be in the image", path.display())]
     Never {
         /// As it was given.
@@ -31,7 +31,7 @@ pub enum WalkError {
         /// Why.
         source: TreeError,
     },
-    /// Who was told of an entry did not want to hear of more.
+    /// The caller's function for events returned this error.
     #[error("the walk was stopped")]
     Stopped(#[source] io::Error),
 }

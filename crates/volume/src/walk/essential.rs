@@ -1,4 +1,4 @@
-//! What every image has, whatever the source.
+//! Entries that every image has, whatever the source.
 
 use baler_tree::{Device, Kind, Meta, NodeId, Tree};
 

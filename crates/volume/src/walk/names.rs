@@ -1,4 +1,4 @@
-//! What is in a directory.
+//! Names in a directory.
 
 use std::ffi::CStr;
 use std::os::fd::BorrowedFd;

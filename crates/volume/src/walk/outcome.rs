@@ -1,4 +1,4 @@
-//! What a walk finds, and why there is less in the image than in the source.
+//! Results of a walk, and reasons why there is less in the image than in the source.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -11,10 +11,11 @@ use baler_tree::{Tree, TreeError};
 
 use crate::reader::TreeFiles;
 
-/// What a walk found.
+/// Result of a walk.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Walk {
-    /// What will be in the image.
+    /// The tree of the image.
     pub tree: Tree,
     /// The data of its files.
     pub files: TreeFiles,
@@ -23,12 +24,13 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// What is left out because it could not be read. Unless that was said to be tolerable, there should be no image.
+    /// The entries that are left out because they could not be read. Unless that is tolerable, there should be no
+    /// image.
     pub fn unreadable(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter().filter(|change| matches!(change.reason, Reason::Unreadable(_)))
     }
 
-    /// What is left out because it vanished while it was looked at.
+    /// The entries that are left out because they vanished while they were looked at.
     pub fn vanished(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter().filter(|change| matches!(change.reason, Reason::Vanished))
     }
@@ -36,10 +38,11 @@ impl Walk {
 
 /// Something that will not be in the image as it is in the source.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Change {
     /// From the root, without a `/` before it; the root's is empty.
     pub path: Vec<u8>,
-    /// What happens to it.
+    /// The treatment of the entry.
     pub action: Action,
     /// Why.
     pub reason: Reason,
@@ -52,29 +55,31 @@ impl Change {
     }
 }
 
-/// What was decided for a path, told when it is; a directory that turns out to be unreadable is told once more.
+/// The decision for a path, told when it is made; a directory that turns out to be unreadable is told once more.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct WalkEvent<'a> {
     /// From the root, without a `/` before it; the root's is empty.
     pub path: &'a [u8],
-    /// What happens to it.
+    /// The treatment of the entry.
     pub action: Action,
     /// Why, unless it is kept.
     pub reason: Option<&'a Reason>,
 }
 
-/// What happens to an entry of the source.
+/// Treatment of an entry of the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Action {
-    /// It is in the image as it is.
+    /// The entry is in the image as it is.
     Kept,
-    /// It is not in the image, with all that is in it.
+    /// The entry is not in the image, with all that is in it.
     Dropped,
-    /// It is a file without data in the image.
+    /// The entry is a file without data in the image.
     Emptied,
-    /// It is a directory in the image, without what is in it.
+    /// The entry is a directory in the image, without what is in it.
     EmptyDirectory,
-    /// It is in the image only.
+    /// The entry is in the image only.
     Added,
 }
 
@@ -94,7 +99,7 @@ impl fmt::Display for Action {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Reason {
-    /// It is one of [`WalkOptions::never`].
+    /// The entry is one of [`WalkOptions::never`](crate::walk::WalkOptions::never).
     Never,
     /// This pattern matches it.
     Excluded(String),
@@ -106,16 +111,16 @@ pub enum Reason {
     Mount {
         /// The file system's type.
         fs_type: String,
-        /// What is mounted.
+        /// The source of the mount.
         source: String,
     },
-    /// Something was mounted there after [`WalkOptions::mounts`] was read.
+    /// Something was mounted there after [`WalkOptions::mounts`](crate::walk::WalkOptions::mounts) was read.
     MountedMeanwhile,
-    /// What is mounted there is a directory in which it lies.
+    /// A directory is mounted there in which it lies.
     Loop,
-    /// It vanished, or something else came to its place, while it was looked at.
+    /// The entry vanished, or something else came to its place, while it was looked at.
     Vanished,
-    /// It cannot be read.
+    /// The entry cannot be read.
     Unreadable(io::Error),
     /// The image's file system has no room for such a thing.
     Unfit(TreeError),

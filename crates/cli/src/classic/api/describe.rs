@@ -6,33 +6,33 @@ use anyhow::Context;
 use baler_ec2::{AccountId, Image, ImageId, ImageMapping, ImageVolume, Query};
 
 use super::{Api, COMMON, Lines, filled, wrong};
+use crate::classic::command::{Command, Tools};
 use crate::classic::fail::Usage;
 use crate::classic::options::{Options, Spec, anything, flag, value};
 use crate::classic::session::Session;
-use crate::classic::{Command, Tools};
 use crate::report;
 
-pub(super) const COMMAND: Command = Command {
+pub(in crate::classic) static COMMAND: Command = Command {
     name: "ec2-describe-images",
     tools: Tools::Api,
     aliases: &["ec2dim"],
-    about: "List images: your own and those that were shared with you, or others",
+    about: "List images: your own and those shared with you, or others",
     usage: "[IMAGE...] [OPTIONS]",
     new: "baler images [AMI...]",
     options: &[OWN, COMMON],
-    notes: "Without -a, -o, -x and names it lists what the account owns or was explicitly given leave to launch. \
-            Filters of one name are alternatives; those of several all have to fit.",
+    notes: "Without -a, -o, -x and ids it lists what the account owns or has explicit permission to launch. \
+            Filters with the same name are alternatives; filters with different names must all match.",
     run,
 };
 
 const OWN: &[Spec] = &[
-    flag("all", "All that the account may launch", "").short('a'),
+    flag("all", "List all images that the account may launch", "").short('a'),
     value(
         Some('o'),
         "owner",
         "OWNER",
         anything,
-        "Whose: an account, self, amazon, aws-marketplace; may be repeated",
+        "The owner: an account, self, amazon, aws-marketplace; may be repeated",
         "--owner",
     ),
     value(
@@ -48,7 +48,7 @@ const OWN: &[Spec] = &[
         "filter",
         "NAME=VALUE",
         anything,
-        "By one of EC2's filters; * and ? stand for other characters; may be repeated",
+        "One of EC2's filters; * and ? are wildcards; may be repeated",
         "--bundle, --root, --name",
     ),
 ];
@@ -72,12 +72,12 @@ const HEAD: [&str; 15] = [
 ];
 
 fn run(session: &Session, options: Options) -> anyhow::Result<()> {
-    let options = filled(options, &["owner", "executable-by", "filter"])?;
+    let options = filled(options, &["owner", "executable-by", "filter"], session)?;
     let queries = queries(&options)?;
     let api = Api::connect(session, &options)?;
     let (mut images, mut seen) = (Vec::new(), HashSet::new());
     for query in &queries {
-        let found = api.aws.run(async { Ok(api.ec2.images(query, &api.tell()).await?) });
+        let found = api.run.wait(async { Ok(api.ec2.images(query, &api.reporter()).await?) });
         let found = found.context("looking for images")?;
         images.extend(found.into_iter().filter(|image| seen.insert(image.id.clone())));
     }
@@ -91,13 +91,11 @@ fn run(session: &Session, options: Options) -> anyhow::Result<()> {
 fn queries(options: &Options) -> anyhow::Result<Vec<Query>> {
     let ids: Vec<_> = options.rest.iter().map(|id| id.to_string_lossy()).collect();
     let ids = ids.iter().map(|id| id.parse::<ImageId>().map_err(|why| Usage(why.to_string())));
-    let base = Query {
-        ids: ids.collect::<Result<_, _>>()?,
-        owners: who(options, "owner", is_owner)?,
-        executable_by: who(options, "executable-by", |text| matches!(text, "self" | "all"))?,
-        filters: filters(options)?,
-        ..Query::default()
-    };
+    let mut base = Query::new();
+    base.ids = ids.collect::<Result<_, _>>()?;
+    base.owners = who(options, "owner", is_owner)?;
+    base.executable_by = who(options, "executable-by", |text| matches!(text, "self" | "all"))?;
+    base.filters = filters(options)?;
     let is_selective =
         !base.ids.is_empty() || !base.owners.is_empty() || !base.executable_by.is_empty();
     match (options.has("all"), is_selective) {
@@ -106,9 +104,10 @@ fn queries(options: &Options) -> anyhow::Result<Vec<Query>> {
         }
         (true, false) | (false, true) => Ok(vec![base]),
         (false, false) => {
-            let myself = || vec!["self".to_owned()];
-            let own = Query { owners: myself(), ..base.clone() };
-            Ok(vec![own, Query { executable_by: myself(), ..base }])
+            let (mut own, mut shared) = (base.clone(), base);
+            own.owners = vec!["self".to_owned()];
+            shared.executable_by = vec!["self".to_owned()];
+            Ok(vec![own, shared])
         }
     }
 }

@@ -4,22 +4,22 @@ use anyhow::Context;
 use baler_ec2::{AccountId, AmiId, Permission};
 
 use super::{Api, COMMON, Lines, filled, only_image, wrong};
+use crate::classic::command::{Command, Tools};
 use crate::classic::fail::Usage;
 use crate::classic::options::{Options, Spec, anything, flag, value};
 use crate::classic::session::Session;
-use crate::classic::{Command, Tools};
 use crate::exit::Trouble;
 use crate::report;
 
-pub(super) const COMMAND: Command = Command {
+pub(in crate::classic) static COMMAND: Command = Command {
     name: "ec2-modify-image-attribute",
     tools: Tools::Api,
     aliases: &["ec2mimatt", "ec2matt"],
-    about: "Let others launch an AMI, or take that back",
+    about: "Allow others to launch an AMI, or revoke that",
     usage: "AMI -l (-a ENTITY | -r ENTITY) [OPTIONS]",
     new: "baler share AMI",
     options: &[OWN, COMMON],
-    notes: "ENTITY is an account, 12 digits, or `all`. Organizations are for `baler share`.",
+    notes: "ENTITY is an account, 12 digits, or `all`. For organizations, use `baler share`.",
     run,
 };
 
@@ -30,7 +30,7 @@ const OWN: &[Spec] = &[
         "add",
         "ENTITY",
         anything,
-        "Who may launch it from now on; may be repeated",
+        "Grant the permission to this entity; may be repeated",
         "--account, --public",
     ),
     value(
@@ -38,24 +38,29 @@ const OWN: &[Spec] = &[
         "remove",
         "ENTITY",
         anything,
-        "Who may not launch it any more; may be repeated",
+        "Revoke the permission of this entity; may be repeated",
         "--remove with --account, --public",
     ),
-    value(Some('p'), "product-code", "CODE", anything, "Refused: EC2 adds none any more", ""),
+    value(
+        Some('p'),
+        "product-code",
+        "CODE",
+        anything,
+        "Refused: EC2 no longer accepts product codes",
+        "",
+    ),
 ];
 
 const HEAD: [&str; 5] = ["Attribute", "ImageID", "Operation", "ItemType", "Value"];
 
 fn run(session: &Session, options: Options) -> anyhow::Result<()> {
-    let options = filled(options, &["add", "remove"])?;
+    let options = filled(options, &["add", "remove"], session)?;
     let plan = Plan::of(&options)?;
     let api = Api::connect(session, &options)?;
-    let (add, remove) = match plan.is_added {
-        true => (&plan.entities[..], &[][..]),
-        false => (&[][..], &plan.entities[..]),
-    };
+    let (add, remove) =
+        if plan.is_added { (&plan.entities[..], &[][..]) } else { (&[][..], &plan.entities[..]) };
     let shared =
-        api.aws.run(async { Ok(api.ec2.share(&plan.ami, add, remove, &api.tell()).await?) });
+        api.run.wait(async { Ok(api.ec2.share(&plan.ami, add, remove, &api.reporter()).await?) });
     shared.with_context(|| format!("changing who may launch {}", plan.ami))?;
     report::result(&plan.lines(Lines::of(&options)))
 }
@@ -71,7 +76,7 @@ impl Plan {
     fn of(options: &Options) -> anyhow::Result<Plan> {
         let ami = only_image(options)?;
         if options.has("product-code") {
-            let what = "EC2 takes no product codes for an image any more: they come with a listing in AWS Marketplace";
+            let what = "EC2 no longer accepts product codes for an image: they come with a listing in AWS Marketplace";
             return Err(Trouble::usage(what).into());
         }
         let usage = |text: &str| Err(Usage(text.to_owned()).into());

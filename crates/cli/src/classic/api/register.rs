@@ -8,15 +8,15 @@ use baler_ec2::{
 use baler_store::sha1_of;
 
 use super::{Api, COMMON, Lines, all, filled, parsed, wrong};
-use crate::ami;
+use crate::args::ami;
+use crate::classic::command::{Command, Tools};
 use crate::classic::fail::Usage;
 use crate::classic::options::{Options, Spec, anything, value};
 use crate::classic::session::{Session, given};
-use crate::classic::{Command, Tools};
 use crate::exit::Trouble;
 use crate::report::Console;
 
-pub(super) const COMMAND: Command = Command {
+pub(in crate::classic) static COMMAND: Command = Command {
     name: "ec2-register",
     tools: Tools::Api,
     aliases: &["ec2reg"],
@@ -24,9 +24,9 @@ pub(super) const COMMAND: Command = Command {
     usage: "[BUCKET/KEY] [-n NAME] [OPTIONS]",
     new: "baler register s3://BUCKET/KEY --name NAME",
     options: &[OWN, COMMON],
-    notes: "BUCKET/KEY is where the manifest is. Without -n the AMI is called like that. Without --virtualization-type it \
-            is paravirtual, as it always was, except for arm64. An AMI of the name that is made from the same is not \
-            registered again: its id is printed.",
+    notes: "BUCKET/KEY is the place of the manifest and, without -n, the AMI's name. Without --virtualization-type the AMI is \
+            paravirtual, as with the old tool, except for arm64. Without -n, an AMI of this manifest that exists \
+            already is not registered again: its id is printed.",
     run,
 };
 
@@ -39,7 +39,7 @@ const OWN: &[Spec] = &[
         "The AMI's name: 3 to 128 letters, digits and ( ) [ ] . / - ' @ _ and spaces",
         "--name",
     ),
-    value(Some('d'), "description", "TEXT", anything, "What the AMI is for", "--description"),
+    value(Some('d'), "description", "TEXT", anything, "A description of the AMI", "--description"),
     value(
         Some('a'),
         "architecture",
@@ -53,7 +53,7 @@ const OWN: &[Spec] = &[
         "block-device-mapping",
         "DEVICE=VOLUME",
         anything,
-        "What is behind a device: none, ephemeral0, or [SNAPSHOT]:[GIB]:[true|false]:[TYPE[:IOPS]]; may be repeated",
+        "Map a device to none, ephemeral0, or [SNAPSHOT]:[GIB]:[true|false]:[TYPE[:IOPS]]; may be repeated",
         "--map",
     ),
     value(
@@ -61,7 +61,7 @@ const OWN: &[Spec] = &[
         "snapshot",
         "SNAPSHOT",
         anything,
-        "The snapshot of the root device, in place of a manifest",
+        "The snapshot of the root device, instead of a manifest",
         "",
     ),
     value(None, "kernel", "KERNEL", anything, "The kernel, aki-…", "--kernel of baler copy"),
@@ -96,11 +96,12 @@ const OWN: &[Spec] = &[
 const ROOT: &str = "/dev/sda1";
 
 fn run(session: &Session, options: Options) -> anyhow::Result<()> {
-    let options = filled(options, &["block-device-mapping"])?;
-    let registration = registration(&options, &session.console)?;
+    let options = filled(options, &["block-device-mapping"], session)?;
+    let registration = registration(&options, &session.face.console)?;
     let api = Api::connect(session, &options)?;
     let (name, source) = (&registration.name, &registration.source);
-    let registered = api.aws.run(async { Ok(api.ec2.register(&registration, &api.tell()).await?) });
+    let registered =
+        api.run.wait(async { Ok(api.ec2.register(&registration, &api.reporter()).await?) });
     let registered = registered.with_context(|| format!("registering `{source}` as `{name}`"))?;
     if let Registered::Already(ami) = &registered {
         let what = format!("`{name}` is {ami} already");
@@ -109,7 +110,7 @@ fn run(session: &Session, options: Options) -> anyhow::Result<()> {
             return Err(other.into());
         }
         // Of old, a manifest could be registered again and again.
-        api.console.warn(&format!("{what}; nothing was registered or changed"));
+        session.face.console.warn(&format!("{what}; nothing was registered or changed"));
     }
     Lines::of(&options).image(registered.id().as_str())
 }
@@ -132,7 +133,7 @@ fn registration(options: &Options, console: &Console) -> anyhow::Result<Registra
     registration.ramdisk = parsed(options, "ramdisk")?;
     registration.sriov = word(options, "sriov", &["simple"])?.is_some();
     if architecture.is_none() && matches!(registration.source, Source::Volumes(_)) {
-        console.warn("without --architecture EC2 takes it for i386");
+        console.warn("without --architecture, EC2 assumes i386");
     }
     registration.architecture = architecture;
     registration.check()?;
@@ -141,7 +142,7 @@ fn registration(options: &Options, console: &Console) -> anyhow::Result<Registra
         && registration.kernel.is_none()
     {
         console.warn(
-            "it is registered as paravirtual, and no kernel is named here; an image that boots from its own disk needs \
+            "it is registered as paravirtual, and --kernel is not given; an image that boots from its own disk needs \
              --virtualization-type hvm",
         );
     }
@@ -188,7 +189,7 @@ fn source(options: &Options, virtualization: Virtualization) -> anyhow::Result<R
     }
     if let Some(volume) = volumes.first() {
         return Err(Usage(format!(
-            "an AMI of a bundle has no EBS volumes, as behind {}: attach them when an instance is launched",
+            "an AMI of a bundle cannot have EBS volumes, as for {}: attach them when an instance is launched",
             volume.device
         ))
         .into());
@@ -203,7 +204,7 @@ fn source(options: &Options, virtualization: Virtualization) -> anyhow::Result<R
 /// Where the manifest is. A slash before the bucket was always taken.
 fn location(text: &str) -> anyhow::Result<Location> {
     let path = text.strip_prefix('/').unwrap_or(text);
-    Ok(path.parse().map_err(|why: baler_ec2::NameError| Usage(why.to_string()))?)
+    Ok(Location::of_manifest(path).map_err(|why| Usage(why.to_string()))?)
 }
 
 /// Instance store volumes, and EBS volumes.
@@ -242,14 +243,14 @@ fn word(
 ///
 /// What EC2 does not take in a name is replaced, and a digest of the whole keeps two places from having the same one.
 fn name_of(location: &Location) -> anyhow::Result<AmiName> {
-    let text = location.as_str();
-    let text = text.strip_suffix(".manifest.xml").unwrap_or(text);
+    let text = location.path();
+    let text = text.strip_suffix(".manifest.xml").unwrap_or(&text);
     if let Ok(name) = text.parse() {
         return Ok(name);
     }
     let plain = |c: char| if c.is_ascii_alphanumeric() || "()./-_".contains(c) { c } else { '-' };
     let digest: String =
-        sha1_of(location.as_str().as_bytes()).iter().take(4).map(|b| format!("{b:02x}")).collect();
+        sha1_of(location.path().as_bytes()).iter().take(4).map(|b| format!("{b:02x}")).collect();
     let begin: String = text.chars().map(plain).take(128 - 1 - digest.len()).collect();
     format!("{begin}-{digest}").parse().context("naming the AMI; --name gives another name")
 }
