@@ -71,7 +71,7 @@ fn the_registration() {
             .tries(2),
         row("reset, DescribeImages", describe(Fault::ResetRequest { after: 0 }), 0).tries(2),
         // It is found, and not registered again.
-        row("reply lost", register_image(Fault::DropReply), 0).tries(1).says("looking whether"),
+        row("reply lost", register_image(Fault::DropReply), 0).tries(1).says("checking whether"),
         row("reply cut short", register_image(Fault::Truncate { after: 40 }), 0).tries(1),
         row("reply reset", register_image(Fault::ResetReply { after: 40 }), 0).tries(1),
         row("AuthFailure, and another time", register_image(wrong_clock), 0)
