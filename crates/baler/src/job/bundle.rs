@@ -153,12 +153,35 @@ impl BundleJob {
         Some(recipe)
     }
 
+    /// Refuses an AMI of a bundle that EC2 could not read.
+    #[cfg(feature = "aws")]
+    fn check_registration(&self) -> Result<()> {
+        let acl = self.bucket.acl;
+        match (&self.register, &self.destination) {
+            (None, _) => Ok(()),
+            (Some(_), Place::Path(path)) => {
+                let path = path.display();
+                let what =
+                    format!("EC2 registers bundles that are in S3, and `{path}` is a directory");
+                Err(Error::usage(what).advise(Advice::say("bundle to s3://BUCKET/PREFIX")))
+            }
+            (Some(_), Place::S3(_)) if !acl.lets_ec2_read() => {
+                let what = format!("EC2 could not read objects with the ACL {acl}");
+                Err(Error::usage(what)
+                    .advise(Advice::say("the default ACL, aws-exec-read, lets EC2 read them")))
+            }
+            (Some(_), Place::S3(_)) => Ok(()),
+        }
+    }
+
     /// Decides everything that can be decided before the image is looked at.
     ///
     /// # Errors
     /// What does not fit together, a key that cannot be read, and a bucket that EC2 could not read from.
     pub fn plan(mut self, run: &Run) -> Result<Plan> {
         self.destination.check_not_manifest()?;
+        #[cfg(feature = "aws")]
+        self.check_registration()?;
         let user = self.keys.private_key(run)?;
         self.check_certificate(user.as_ref(), run)?;
         check_name(&self.name).with_context(|| {

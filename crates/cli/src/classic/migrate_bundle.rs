@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::Context;
 use baler::{Bundle, InS3, Place, Transfer};
 use bytes::Bytes;
 
@@ -100,6 +101,9 @@ fn run(session: &Session, options: Options) -> anyhow::Result<()> {
         manifest: Some(Bytes::from(text)),
         may_copy_within: true,
     };
+    // Parts are overwritten: who may not look could damage a good bundle without knowing.
+    let looked = run.wait(async { Ok(found.store().head(&filename).await?) });
+    looked.with_context(|| format!("looking for `{}`", to.join(&filename)))?;
     let old = run.wait(transfer.old())?;
     transfer.run(old, Arc::new(|_: &str, _| {}), &run)?;
     session.line("")?;

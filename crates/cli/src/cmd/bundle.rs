@@ -197,11 +197,6 @@ impl Args {
                 .hint("omit it, or bundle to s3://BUCKET/PREFIX")
                 .into());
             }
-            if self.register.is_some() {
-                let what =
-                    format!("EC2 registers bundles that are in S3, and `{path}` is a directory");
-                return Err(Trouble::usage(what).hint("bundle to s3://BUCKET/PREFIX").into());
-            }
         }
         match (&self.register, self.ami.used()) {
             (None, Some(option)) => {
@@ -209,12 +204,6 @@ impl Args {
                     .hint("pass --register NAME")
                     .into())
             }
-            (Some(_), _) if !self.bucket.acl.lets_ec2_read() => Err(Trouble::usage(format!(
-                "EC2 could not read objects with the ACL {}",
-                self.bucket.acl
-            ))
-            .hint("omit --acl: the default is aws-exec-read")
-            .into()),
             _ => Ok(()),
         }
     }
