@@ -13,7 +13,6 @@ use crate::error::{Context, Error, Result};
 use crate::event::Event;
 use crate::input::MAX_IMAGE;
 use crate::run::Run;
-use crate::text::size;
 
 /// Properties of an AMI, beyond its bundle.
 #[derive(Clone, Debug, Default)]
@@ -171,9 +170,8 @@ pub(crate) fn check_size(contents: &Contents, allow_large: bool) -> Result<()> {
         return Ok(());
     }
     Err(Error::failed(format!(
-        "the image has {}, and the root of an S3-backed AMI at most {}",
-        size(contents.size),
-        size(MAX_IMAGE)
+        "the image has {} bytes, and the root of an S3-backed AMI at most 10 GiB ({MAX_IMAGE} bytes)",
+        contents.size
     ))
     .advise(Advice::AllowLarge))
 }

@@ -12,7 +12,6 @@ use crate::advice::Advice;
 use crate::error::{Context, Error, Result};
 use crate::event::{Event, Work};
 use crate::run::{Progress, Run};
-use crate::text::size;
 use crate::tree::{Outcome, TreeImage};
 
 /// EC2's limit for the root of an S3-backed AMI.
@@ -210,8 +209,7 @@ pub(crate) fn check_size(len: u64, image: &ImagePlace, allow_large: bool) -> Res
     }
     if len > MAX_IMAGE && !allow_large {
         return Err(Error::failed(format!(
-            "the image `{image}` has {}, and EC2 takes at most 10 GiB",
-            size(len)
+            "the image `{image}` has {len} bytes, and EC2 takes at most 10 GiB ({MAX_IMAGE} bytes)"
         ))
         .advise(Advice::AllowLarge));
     }

@@ -181,7 +181,17 @@ pub fn read_passphrase(path: &Path, stop: &Stop) -> Result<Passphrase> {
     Ok(Passphrase::from(text.drain(..end).collect::<Vec<u8>>()))
 }
 
-/// The key that EC2 opens a bundle with, and what to call it.
+/// The key that EC2 opens a bundle with.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OpeningKey {
+    /// The key.
+    pub key: PublicKey,
+    /// What it is called.
+    pub name: String,
+}
+
+/// The key that EC2 opens a bundle with.
 ///
 /// What is given goes before what the environment says: a forgotten certificate of another cloud must not make bundles
 /// that register and never boot.
@@ -193,17 +203,18 @@ pub fn ec2_key(
     region: Option<&str>,
     environment: &Environment,
     stop: &Stop,
-) -> Result<(PublicKey, String)> {
+) -> Result<OpeningKey> {
     let is_given = certificate.is_some() || region.is_some();
     let set = environment.ec2_certificate.as_deref().filter(|_| !is_given);
     if let Some(path) = certificate.or(set) {
-        return Ok((read_certificate(path, stop)?, format!("own (`{}`)", path.display())));
+        let name = format!("own (`{}`)", path.display());
+        return Ok(OpeningKey { key: read_certificate(path, stop)?, name });
     }
     let key = match region.or(environment.region.as_deref()) {
         Some(region) => Ec2Key::for_region(region).context(Error::usage("choosing EC2's key"))?,
         None => Ec2Key::Commercial,
     };
-    Ok((key.public_key(), key.name().to_owned()))
+    Ok(OpeningKey { key: key.public_key(), name: key.name().to_owned() })
 }
 
 /// Whether EC2 opens bundles with the same key in both regions; not of two whose keys are not known.

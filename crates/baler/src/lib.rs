@@ -92,8 +92,8 @@ pub use error::{Error, Result};
 pub use event::{Event, Left, Severity, ShownError, Work};
 pub use input::{ImagePlace, Input, MAX_IMAGE};
 pub use job::bundle::{BundleJob, bundler};
-pub use job::image::{ImageJob, Plan as ImagePlan, Written};
-pub use job::plan::{Made, Plan as BundlePlan};
+pub use job::image::{ImageJob, ImagePlan, Written};
+pub use job::plan::{BundlePlan, Made};
 pub use job::rewrite::Rewrite;
 pub use job::unbundle::{UnbundleJob, Unbundled};
 pub use job::verify::{Verified, VerifyJob};
@@ -113,7 +113,7 @@ pub use {
     bucket::{BucketOptions, check_readable},
     job::check::{CheckJob, Checked},
     job::copy::{Copied, CopyJob, OnPart, Transfer},
-    job::deregister::{DeregisterJob, Deregistered, Planned as Deregistration},
-    job::register::{Outcome as Registering, RegisterJob},
+    job::deregister::{DeregisterJob, Deregistered, Deregistration},
+    job::register::{RegisterJob, Registered},
     job::remove::Removal,
 };

@@ -18,7 +18,7 @@ use {
 use super::destination::Destination;
 #[cfg(feature = "aws")]
 use super::plan::Submitting;
-use super::plan::{Made, Plan};
+use super::plan::{BundlePlan, Made};
 use crate::advice::Advice;
 use crate::error::{Context, Error, Result};
 use crate::event::Event;
@@ -178,7 +178,7 @@ impl BundleJob {
     ///
     /// # Errors
     /// What does not fit together, a key that cannot be read, and a bucket that EC2 could not read from.
-    pub fn plan(mut self, run: &Run) -> Result<Plan> {
+    pub fn plan(mut self, run: &Run) -> Result<BundlePlan> {
         self.destination.check_not_manifest()?;
         #[cfg(feature = "aws")]
         self.check_registration()?;
@@ -201,7 +201,7 @@ impl BundleJob {
         let region = destination.region().or(self.region.as_deref());
         let region = region.or(self.provenance.region.as_deref());
         let certificate = self.ec2_certificate.as_deref();
-        let (ec2, ec2_name) = keys::ec2_key(certificate, region, &run.environment, &run.stop)?;
+        let ec2 = keys::ec2_key(certificate, region, &run.environment, &run.stop)?;
         let manifest = self.contents(&destination, run)?;
         check_draft(&manifest).context(Error::usage("the manifest could not be written"))?;
         if !manifest.product_codes.is_empty() {
@@ -210,7 +210,7 @@ impl BundleJob {
         for missing in ids::missing(&manifest.mappings) {
             run.report(Event::Unmapped(missing));
         }
-        Ok(Plan {
+        Ok(BundlePlan {
             recipe: self.tree_recipe(),
             report: self.report,
             source: self.source,
@@ -225,7 +225,6 @@ impl BundleJob {
             keys: self.keys,
             user,
             ec2,
-            ec2_name,
             manifest,
             #[cfg(feature = "aws")]
             register: self.register.map(|(name, ami)| Submitting { name, ami, registration: None }),

@@ -191,12 +191,12 @@ impl CopyJob {
         let rewrite = Rewrite {
             kernel: self.kernel.clone(),
             ramdisk: self.ramdisk.clone(),
-            ec2: ec2.as_ref().map(|(key, _)| key.clone()),
+            ec2: ec2.as_ref().map(|ec2| ec2.key.clone()),
             ignore_signature: self.ignore_signature,
         };
         let text = rewrite.text(bundle, &self.keys, &user, run)?;
-        if let Some((_, name)) = &ec2 {
-            run.report(Event::RewrappedFor(name));
+        if let Some(ec2) = &ec2 {
+            run.report(Event::RewrappedFor(&ec2.name));
         }
         Ok(Some(text))
     }

@@ -26,7 +26,7 @@ pub struct DeregisterJob {
 /// The plan of a deregistration.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Planned {
+pub struct Deregistration {
     /// The AMI, as EC2 shows it.
     pub image: AmiImage,
     /// The files of its bundle that will be deleted.
@@ -58,7 +58,7 @@ impl DeregisterJob {
     ///
     /// # Errors
     /// That there is no such AMI, and a bundle that others use.
-    pub fn plan(&self, run: &Run) -> Result<Planned> {
+    pub fn plan(&self, run: &Run) -> Result<Deregistration> {
         let ec2 = run.ec2(None)?;
         let image = run.wait(ami::find(&ec2, &self.ami, run))?;
         let bundle = match self.bundle(&image, run) {
@@ -73,7 +73,7 @@ impl DeregisterJob {
             run.wait(self.check_others(&ec2, location, run))?;
         }
         let snapshots = image.snapshots().map(str::to_owned).collect();
-        Ok(Planned { image, bundle, snapshots, ec2 })
+        Ok(Deregistration { image, bundle, snapshots, ec2 })
     }
 
     /// Does it: the AMI first.
@@ -81,7 +81,7 @@ impl DeregisterJob {
     /// # Errors
     /// What EC2 refuses, and what deleting the bundle says. Snapshots that could not be deleted are no error here, but of
     /// [`Deregistered::check`].
-    pub fn run(&self, planned: &Planned, run: &Run) -> Result<Deregistered> {
+    pub fn run(&self, planned: &Deregistration, run: &Run) -> Result<Deregistered> {
         let report = ami::reporter(run);
         let done = run.wait(async {
             Ok(planned.ec2.deregister(&self.ami, self.delete_snapshots, &report).await?)

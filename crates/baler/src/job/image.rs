@@ -44,12 +44,12 @@ pub struct ImageJob {
 
 /// An image that is ready to be written.
 #[derive(Debug)]
-pub struct Plan {
+pub struct ImagePlan {
     tree: TreeImage,
     script: Option<PathBuf>,
 }
 
-impl Plan {
+impl ImagePlan {
     /// The plan of the image, and what is left out or changed.
     pub fn tree(&mut self) -> &mut TreeImage {
         &mut self.tree
@@ -101,7 +101,7 @@ impl ImageJob {
     ///
     /// # Errors
     /// What is in the way, and what walking the tree and planning its image says.
-    pub fn plan(&self, run: &Run) -> Result<Plan> {
+    pub fn plan(&self, run: &Run) -> Result<ImagePlan> {
         // What is in the way is reported before the tree is walked; the new file must not be there yet when it is.
         if !self.is_dry {
             self.sink(run)?;
@@ -109,7 +109,7 @@ impl ImageJob {
         let script = self.script.as_deref().map(|script| self.check_script(script)).transpose()?;
         let report = self.report.as_deref();
         let tree = TreeImage::plan(&self.tree_recipe(), report, self.overwrite, run)?;
-        Ok(Plan { tree, script })
+        Ok(ImagePlan { tree, script })
     }
 
     fn sink(&self, run: &Run) -> Result<Box<dyn ImageSink>> {
@@ -120,8 +120,8 @@ impl ImageJob {
     ///
     /// # Errors
     /// What reading and writing says, and a program that fails. Then there is no image.
-    pub fn write(&self, plan: Plan, run: &Run) -> Result<Written> {
-        let Plan { mut tree, script } = plan;
+    pub fn write(&self, plan: ImagePlan, run: &Run) -> Result<Written> {
+        let ImagePlan { mut tree, script } = plan;
         // A link is written through, with a program on the way and without one.
         let destination = self
             .destination

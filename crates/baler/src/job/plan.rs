@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use baler_bundle::{Event as PackEvent, Level, PackOptions, Packed, manifest_filename, pack};
 use baler_image::Image as _;
-use baler_manifest::{CipherIv, CipherKey, Contents, Fingerprint, PrivateKey, PublicKey};
+use baler_manifest::{CipherIv, CipherKey, Contents, Fingerprint, PrivateKey};
 use baler_volume::Recipe;
 use getrandom::SysRng;
 #[cfg(feature = "aws")]
@@ -20,14 +20,14 @@ use super::destination::{Destination, Sink};
 use crate::error::{Context, Result};
 use crate::event::{Event, Work};
 use crate::input::{self, ImagePlace, Input};
-use crate::keys::{self, Keys, UserKey};
+use crate::keys::{self, Keys, OpeningKey, UserKey};
 use crate::place::Place;
 use crate::run::Run;
 use crate::tree::TreeImage;
 
 /// The plan of a bundle, made once from the job.
 #[derive(Debug)]
-pub struct Plan {
+pub struct BundlePlan {
     pub(super) source: ImagePlace,
     pub(super) recipe: Option<Recipe>,
     pub(super) report: Option<PathBuf>,
@@ -42,8 +42,7 @@ pub struct Plan {
     pub(super) keys: Keys,
     /// `None` while there is none: one is made when it is certain that it will be used.
     pub(super) user: Option<UserKey>,
-    pub(super) ec2: PublicKey,
-    pub(super) ec2_name: String,
+    pub(super) ec2: OpeningKey,
     pub(super) manifest: Contents,
     #[cfg(feature = "aws")]
     pub(super) register: Option<Submitting>,
@@ -59,7 +58,7 @@ pub(super) struct Submitting {
     pub(super) registration: Option<Registration>,
 }
 
-impl Plan {
+impl BundlePlan {
     /// What the manifest says, but for what comes of the work.
     pub fn contents(&self) -> &Contents {
         &self.manifest
@@ -87,7 +86,7 @@ impl Plan {
 
     /// The name of EC2's key that opens the bundle.
     pub fn ec2_name(&self) -> &str {
-        &self.ec2_name
+        &self.ec2.name
     }
 
     /// The request to EC2.
@@ -182,16 +181,16 @@ impl Plan {
         let name = &self.manifest.name;
         let mut sink = self.destination.sink(name, self.overwrite, run)?;
         match self.pack(input, &mut sink, &user, run) {
-            Ok((manifest, packed, changed)) => {
+            Ok(Sealed { manifest, packed, changed }) => {
                 let place = sink.commit(name, manifest, run)?;
                 run.report(Event::Bundled {
                     size: packed.size,
                     parts: packed.parts.len(),
                     bundled_size: packed.bundled_size,
-                    ec2_key: &self.ec2_name,
+                    ec2_key: &self.ec2.name,
                 });
                 let fingerprint = user.public().fingerprint();
-                let ec2_name = self.ec2_name.clone();
+                let ec2_name = self.ec2.name.clone();
                 Ok(Made {
                     #[cfg(feature = "aws")]
                     ami: self.submit(&place, run)?,
@@ -226,14 +225,8 @@ impl Plan {
         Ok(Some(ami))
     }
 
-    /// Makes the parts, and the text of the manifest; counts the files that changed meanwhile.
-    fn pack(
-        &self,
-        input: Input,
-        sink: &mut Sink,
-        user: &PrivateKey,
-        run: &Run,
-    ) -> Result<(String, Packed, usize)> {
+    /// Makes the parts, and the text of the manifest.
+    fn pack(&self, input: Input, sink: &mut Sink, user: &PrivateKey, run: &Run) -> Result<Sealed> {
         let key = CipherKey::generate(&mut SysRng).context("making the image's key")?;
         let iv = CipherIv::generate(&mut SysRng).context("making the image's key")?;
         let (image, outcome) = input.into_image();
@@ -261,15 +254,23 @@ impl Plan {
         contents.size = packed.size;
         contents.bundled_size = packed.bundled_size;
         contents.parts.clone_from(&packed.parts);
-        contents.ec2_key = self.ec2.wrap(key.bytes(), &mut SysRng)?;
-        contents.ec2_iv = self.ec2.wrap(iv.bytes(), &mut SysRng)?;
+        contents.ec2_key = self.ec2.key.wrap(key.bytes(), &mut SysRng)?;
+        contents.ec2_iv = self.ec2.key.wrap(iv.bytes(), &mut SysRng)?;
         contents.user_key = user.public().wrap(key.bytes(), &mut SysRng)?;
         contents.user_iv = user.public().wrap(iv.bytes(), &mut SysRng)?;
         let manifest = baler_manifest::write(&contents, Some(user), &mut SysRng)
             .context("writing the manifest")?;
         run.stop.check()?;
-        Ok((manifest, packed, changed))
+        Ok(Sealed { manifest, packed, changed })
     }
+}
+
+/// Parts that are made, and the manifest that will make a bundle of them.
+struct Sealed {
+    manifest: String,
+    packed: Packed,
+    /// The number of files that changed meanwhile.
+    changed: usize,
 }
 
 /// A bundle that was made.

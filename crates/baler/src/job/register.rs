@@ -44,7 +44,7 @@ pub struct RegisterJob {
 /// An AMI that was registered, or would be.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Outcome {
+pub struct Registered {
     /// Its id; `None` if nothing was registered.
     pub ami: Option<AmiId>,
     /// Its region.
@@ -73,7 +73,7 @@ impl RegisterJob {
     ///
     /// # Errors
     /// What is wrong with the bundle, and what EC2 refuses.
-    pub fn run(&self, place: &Place, run: &Run) -> Result<Outcome> {
+    pub fn run(&self, place: &Place, run: &Run) -> Result<Registered> {
         let Place::S3(location) = place else {
             return Err(
                 Error::usage("EC2 registers bundles that are in S3").advise(Advice::CopyToS3)
@@ -103,7 +103,7 @@ impl RegisterJob {
         self.submit(Found { location, stored, region, layout }, &bundle, run)
     }
 
-    fn submit(&self, found: Found<'_>, bundle: &Bundle, run: &Run) -> Result<Outcome> {
+    fn submit(&self, found: Found<'_>, bundle: &Bundle, run: &Run) -> Result<Registered> {
         let Found { location, stored, region, layout } = found;
         let (name, location) = (self.name.clone(), location.path());
         let wanted = Wanted { name, location, contents: bundle.contents(), layout };
@@ -117,7 +117,7 @@ impl RegisterJob {
         } else {
             Some(run.wait(self.ami.register(&ec2, &registration, run))?)
         };
-        Ok(Outcome { ami, region, virtualization })
+        Ok(Registered { ami, region, virtualization })
     }
 
     /// Opens the bundle, if there is a key.

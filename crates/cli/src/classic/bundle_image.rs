@@ -2,12 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use baler::MAX_IMAGE;
-
 use super::bundle;
 use super::check;
 use super::command::{COMMON, Command, Tools};
-use super::fail::{Code, Failure, Usage};
+use super::fail::Usage;
 use super::options::{Options, Spec, value};
 use super::session::{Session, require, required};
 
@@ -46,23 +44,11 @@ fn run(session: &Session, options: Options) -> anyhow::Result<()> {
     let architecture = bundle::architecture(session, &options)?;
     let known = bundle::provenance(&options, architecture)?;
     let run = session.run();
-    let job = bundle::job(session, &options, &image, known, &destination, &name)?;
+    let mut job = bundle::job(session, &options, &image, known, &destination, &name)?;
+    job.allow_large = options.has("no-size-checks");
     let plan = job.plan(&run)?;
-    let mut input = plan.open(&run)?;
-    check_size(input.image().len(), &image, options.has("no-size-checks"))?;
+    let input = plan.open(&run)?;
     bundle::make(session, plan, input, &[])
-}
-
-/// Refuses an image that EC2 would refuse.
-fn check_size(len: u64, image: &Path, is_large_allowed: bool) -> anyhow::Result<()> {
-    let what = match len {
-        0 => "has 0 bytes: there is nothing to bundle",
-        len if len > MAX_IMAGE && !is_large_allowed => {
-            "has more than 10 GiB, and EC2 takes at most 10 GiB"
-        }
-        _ => return Ok(()),
-    };
-    Err(Failure::new(Code::Other, format!("the image `{}` {what}", image.display())).into())
 }
 
 fn default_name(image: &Path) -> anyhow::Result<String> {

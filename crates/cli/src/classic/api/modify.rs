@@ -55,7 +55,7 @@ const HEAD: [&str; 5] = ["Attribute", "ImageID", "Operation", "ItemType", "Value
 
 fn run(session: &Session, options: Options) -> anyhow::Result<()> {
     let options = filled(options, &["add", "remove"], session)?;
-    let plan = Plan::of(&options)?;
+    let plan = Change::of(&options)?;
     let api = Api::connect(session, &options)?;
     let (add, remove) =
         if plan.is_added { (&plan.entities[..], &[][..]) } else { (&[][..], &plan.entities[..]) };
@@ -66,14 +66,14 @@ fn run(session: &Session, options: Options) -> anyhow::Result<()> {
 }
 
 /// Whose right to launch what comes or goes.
-struct Plan {
+struct Change {
     ami: AmiId,
     entities: Vec<Permission>,
     is_added: bool,
 }
 
-impl Plan {
-    fn of(options: &Options) -> anyhow::Result<Plan> {
+impl Change {
+    fn of(options: &Options) -> anyhow::Result<Change> {
         let ami = only_image(options)?;
         if options.has("product-code") {
             let what = "EC2 no longer accepts product codes for an image: they come with a listing in AWS Marketplace";
@@ -91,7 +91,7 @@ impl Plan {
         };
         let texts = options.all(long).map(|text| text.to_string_lossy());
         let entities = texts.map(|text| entity(&text).map_err(|why| wrong(long, &text, why)));
-        Ok(Plan { ami, entities: entities.collect::<anyhow::Result<_>>()?, is_added })
+        Ok(Change { ami, entities: entities.collect::<anyhow::Result<_>>()?, is_added })
     }
 
     fn lines(&self, lines: Lines) -> String {
