@@ -1,6 +1,7 @@
 //! Someone who uses `baler` with an AWS of their own, on this machine.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -32,7 +33,15 @@ impl Cloud {
     /// The same, with other options of the stand-in.
     pub fn with(change: impl FnOnce(&mut Options)) -> Cloud {
         let user = User::new();
-        let mut options = Options::new(user.home().with_file_name("aws"));
+        let directory = user.home().with_file_name("aws");
+        // A key pair of its own would be made by each stand-in, which takes as long as many a test.
+        fs::create_dir(&directory).expect("the stand-in's directory");
+        let mut openssl = user.command("openssl");
+        openssl.args(["pkey", "-inform", "DER", "-in"]).arg(fixture::key("ec2"));
+        capture(openssl.arg("-out").arg(directory.join("ec2-key.pem"))).exits(0);
+        let certificate = directory.join("ec2-cert.pem");
+        fs::copy(fixture::certificate("ec2"), certificate).expect("EC2's certificate");
+        let mut options = Options::new(directory);
         change(&mut options);
         let aws = Standin::start(options).expect("a stand-in for AWS");
         Cloud { user, aws }

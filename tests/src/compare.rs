@@ -289,7 +289,10 @@ fn first_difference([one, other]: &[File; 2], len: u64) -> io::Result<Option<u64
         let count = (len - at).min(a.len() as u64) as usize;
         one.read_exact_at(&mut a[..count], at)?;
         other.read_exact_at(&mut b[..count], at)?;
-        if let Some(place) = (0..count).find(|&place| a[place] != b[place]) {
+        let (a, b) = (&a[..count], &b[..count]);
+        // Compared as a whole first: byte by byte takes minutes for a gigabyte, unoptimised.
+        if a != b {
+            let place = a.iter().zip(b).take_while(|(a, b)| a == b).count();
             return Ok(Some(at + place as u64));
         }
         at += count as u64;

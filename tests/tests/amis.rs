@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use baler_standin::{Fault, Rule};
 use baler_tests::{Cloud, fixture, image};
 use serde_json::json;
 
@@ -261,17 +262,16 @@ fn snapshots_are_left_or_deleted_as_is_wanted() {
     let cloud = cloud.changed(|state| {
         state.ec2(|ec2| {
             let mut image = ec2["images"][0].clone();
-            for (id, name) in
-                [("ami-00000000000000001", "ebs 1"), ("ami-00000000000000002", "ebs 2")]
-            {
+            for number in 1..=4 {
+                let (id, name) = (format!("ami-0000000000000000{number}"), format!("ebs {number}"));
                 image["id"] = id.into();
                 let fields = &mut image["fields"];
-                fields["name"] = name.into();
+                fields["name"] = name.as_str().into();
                 fields["rootDeviceType"] = "ebs".into();
                 fields["imageLocation"] = format!("123456789012/{name}").into();
                 let mapping =
                     |device: &str, id: &str| json!({ "deviceName": device, "ebs.snapshotId": id });
-                image["mappings"] = match name {
+                image["mappings"] = match name.as_str() {
                     "ebs 1" => json!([mapping("/dev/sda1", &snapshot), mapping("/dev/sdf", &used)]),
                     _ => json!([mapping("/dev/sda1", &used)]),
                 };
@@ -295,6 +295,24 @@ fn snapshots_are_left_or_deleted_as_is_wanted() {
         .run(["deregister", two])
         .exits(0)
         .says(&format!("its snapshots are left and cost storage: {used}"));
+    // What EC2 did not say to be deleted counts as left.
+    let nothing = "<DeregisterImageResponse><return>true</return></DeregisterImageResponse>";
+    let nothing = Fault::Status {
+        status: 200,
+        code: String::new(),
+        message: String::new(),
+        headers: Vec::new(),
+        body: Some(nothing.to_owned()),
+    };
+    for (id, fault, said) in [
+        ("ami-00000000000000003", nothing, "is not deleted: EC2's answer does not name it"),
+        ("ami-00000000000000004", Fault::DropReply, "the snapshots may still exist"),
+    ] {
+        cloud.aws.faults(vec![Rule::new(fault).operation("DeregisterImage")]);
+        let gone = cloud.run(["deregister", id, "--delete-snapshots", "--yes", "--json"]).exits(4);
+        assert_eq!(gone.json()["snapshots_left"], json!([used]), "{id}");
+        gone.says(said).says("are left, or may be");
+    }
     cloud.run(["images", &ami]).exits(0).prints(&ami);
 }
 

@@ -16,7 +16,7 @@ use aws_smithy_types::body::SdkBody;
 use http_body_util::{BodyExt as _, Limited};
 use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
-use quick_xml::events::Event;
+use quick_xml::events::{BytesStart, Event};
 
 /// The longest answer that is read. A page of a thousand images has about 2 MiB.
 const LONGEST: usize = 32 << 20;
@@ -26,7 +26,7 @@ const DEEPEST: usize = 32;
 
 const AGENT: &str = concat!("baler/", env!("CARGO_PKG_VERSION"));
 
-/// A success whose body is not a whole XML document.
+/// A success whose body is not the whole answer to that request.
 #[derive(Debug)]
 pub(crate) struct NotWhole {
     pub(crate) status: u16,
@@ -61,12 +61,14 @@ impl HttpConnector for Whole<SharedHttpConnector> {
         let agent = request.headers_mut().try_insert("user-agent", format!("{AGENT} {agent}"));
         // A name of plain characters is a header.
         drop(agent);
+        let wanted = request.body().bytes().and_then(response_of);
         let answer = self.0.call(request);
         HttpConnectorFuture::new(async move {
             let mut answer: HttpResponse = answer.await?;
             let body = Limited::new(answer.take_body(), LONGEST).collect().await;
             let body = body.map_err(ConnectorError::io)?.to_bytes();
-            if answer.status().is_success() && Texts::of(&body).is_none() {
+            let root = Texts::of(&body).map(|texts| texts.root);
+            if answer.status().is_success() && (root.is_none() || root != wanted) {
                 let status = answer.status().as_u16();
                 return Err(ConnectorError::other(NotWhole { status }.into(), None));
             }
@@ -76,27 +78,39 @@ impl HttpConnector for Whole<SharedHttpConnector> {
     }
 }
 
+/// The root of the answer to a request: a proxy's page is XML too, and of some actions the SDK reads no answer.
+fn response_of(form: &[u8]) -> Option<String> {
+    let mut fields = std::str::from_utf8(form).ok()?.split('&');
+    let action = fields.find_map(|field| field.strip_prefix("Action="))?;
+    Some(format!("{action}Response"))
+}
+
 /// The texts of an XML document by the names of their elements, in the document's order. Empty ones are left out.
 #[derive(Debug, Default)]
-pub(crate) struct Texts(Vec<(String, String)>);
+pub(crate) struct Texts {
+    root: String,
+    texts: Vec<(String, String)>,
+}
 
 impl Texts {
     /// Reads a whole document, or nothing if it is not XML, is cut off, or is too deep.
     pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::from_str(std::str::from_utf8(bytes).ok()?);
-        let (mut texts, mut open, mut roots) = (Vec::new(), Vec::<(String, String)>::new(), 0);
+        let (mut texts, mut open) = (Vec::new(), Vec::<(String, String)>::new());
+        let mut root = None;
         loop {
             match reader.read_event().ok()? {
                 Event::Start(tag) => {
-                    let name = std::str::from_utf8(tag.local_name().into_inner().as_ref());
-                    let name = name.ok()?.to_owned();
-                    roots += usize::from(open.is_empty());
+                    let name = name_of(&tag)?;
+                    if open.is_empty() {
+                        only(&mut root, name.clone())?;
+                    }
                     open.push((name, String::new()));
                     if open.len() > DEEPEST {
                         return None;
                     }
                 }
-                Event::Empty(_) => roots += usize::from(open.is_empty()),
+                Event::Empty(tag) if open.is_empty() => only(&mut root, name_of(&tag)?)?,
                 Event::End(_) => {
                     let (name, text) = open.pop()?;
                     let text = text.trim();
@@ -115,14 +129,25 @@ impl Texts {
                 _ => {}
             }
         }
-        (open.is_empty() && roots == 1).then_some(Self(texts))
+        let root = root.filter(|_| open.is_empty())?;
+        Some(Self { root, texts })
     }
 
     /// The text of the first element of one of these names.
     pub(crate) fn get(&self, names: &[&str]) -> Option<String> {
-        let found = self.0.iter().find(|(name, _)| names.contains(&name.as_str()));
+        let found = self.texts.iter().find(|(name, _)| names.contains(&name.as_str()));
         found.map(|(_, text)| text.clone())
     }
+}
+
+/// Takes a document's root; there is no second one.
+fn only(root: &mut Option<String>, name: String) -> Option<()> {
+    root.replace(name).is_none().then_some(())
+}
+
+fn name_of(tag: &BytesStart) -> Option<String> {
+    let name = tag.local_name().into_inner();
+    Some(std::str::from_utf8(name.as_ref()).ok()?.to_owned())
 }
 
 /// Adds a text to the innermost element. Outside of the root there is only white space.
@@ -149,7 +174,11 @@ mod tests {
         assert_eq!(answer.get(&["a"]).as_deref(), Some("1 & 2!"));
         assert_eq!(answer.get(&["none", "c"]).as_deref(), Some("<x>"));
         assert_eq!(answer.get(&["b"]), None);
-        assert!(Texts::of(b"<a/>").is_some());
+        assert_eq!(answer.root, "R");
+        assert_eq!(Texts::of(b"<a/>").map(|answer| answer.root).as_deref(), Some("a"));
+        let form = b"Version=2016-11-15&Action=DescribeImages&ImageId.1=x";
+        assert_eq!(response_of(form).as_deref(), Some("DescribeImagesResponse"));
+        assert_eq!(response_of(b"x=Action"), None);
     }
 
     #[test]

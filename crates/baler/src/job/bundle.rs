@@ -127,8 +127,8 @@ impl BundleJob {
         }
     }
 
-    /// Makes the bundle: all of [`plan`](BundleJob::plan), [`Plan::check`], [`Plan::open`], [`Plan::prepare`] and
-    /// [`Plan::make`].
+    /// Makes the bundle: all of [`plan`](BundleJob::plan), [`BundlePlan::check`], [`BundlePlan::open`],
+    /// [`BundlePlan::prepare`] and [`BundlePlan::make`].
     ///
     /// # Errors
     /// Those of these steps.

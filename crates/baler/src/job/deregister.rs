@@ -1,6 +1,6 @@
 //! An AMI goes, and with it what belongs to it, if that is wanted.
 
-use baler_ec2::{AmiId, Ec2, Image as AmiImage, Query, SnapshotOutcome};
+use baler_ec2::{AmiId, Deregistered as Answer, Ec2, Image as AmiImage, Query, SnapshotOutcome};
 use baler_store::{Location, LocationError};
 
 use super::remove::Removal;
@@ -44,7 +44,7 @@ pub struct Deregistered {
     pub deleted: Vec<Place>,
     /// The manifest of a bundle that is left, and costs storage.
     pub bundle_left: Option<String>,
-    /// The snapshots that are left, and cost storage.
+    /// The snapshots that are left and cost storage, with those of which EC2 did not say that they are deleted.
     pub snapshots_left: Vec<String>,
 }
 
@@ -87,16 +87,7 @@ impl DeregisterJob {
             Ok(planned.ec2.deregister(&self.ami, self.delete_snapshots, &report).await?)
         });
         let done = done.with_context(|| format!("deregistering {}", self.ami))?;
-        let mut left = Vec::new();
-        for (snapshot, outcome) in &done.snapshots {
-            if !matches!(outcome, SnapshotOutcome::Deleted) {
-                run.report(Event::SnapshotLeft { snapshot, why: why(outcome) });
-                left.push(snapshot.clone());
-            }
-        }
-        if done.answer_was_lost && self.delete_snapshots {
-            run.report(Event::SnapshotsUnknown);
-        }
+        let snapshots_left = self.left(planned, &done, run);
         run.report(Event::Deregistered(self.ami.as_str()));
         let mut deleted = Vec::new();
         if let Some(removal) = &planned.bundle {
@@ -106,8 +97,32 @@ impl DeregisterJob {
         let image = &planned.image;
         let is_left = planned.bundle.is_none() && image.is_s3_backed();
         let bundle_left = image.location.clone().filter(|_| is_left);
-        let snapshots_left = if self.delete_snapshots { left } else { planned.snapshots.clone() };
         Ok(Deregistered { deleted, bundle_left, snapshots_left })
+    }
+
+    /// The snapshots that EC2 did not say to be deleted: a service that does not know the option says nothing of them.
+    fn left(&self, planned: &Deregistration, done: &Answer, run: &Run) -> Vec<String> {
+        if !self.delete_snapshots {
+            return planned.snapshots.clone();
+        }
+        if done.answer_was_lost {
+            if !planned.snapshots.is_empty() {
+                run.report(Event::SnapshotsUnknown);
+            }
+            return planned.snapshots.clone();
+        }
+        let unnamed = |id: &&String| done.snapshots.iter().all(|(named, _)| named != *id);
+        let named =
+            done.snapshots.iter().filter(|(_, outcome)| *outcome != SnapshotOutcome::Deleted);
+        let named = named.map(|(snapshot, outcome)| (snapshot, why(outcome)));
+        let unnamed = planned.snapshots.iter().filter(unnamed);
+        let unnamed = unnamed.map(|snapshot| (snapshot, "EC2's answer does not name it"));
+        let left = named.chain(unnamed);
+        left.map(|(snapshot, why)| {
+            run.report(Event::SnapshotLeft { snapshot, why });
+            snapshot.clone()
+        })
+        .collect()
     }
 
     /// Refuses to delete a bundle that other AMIs start from.
@@ -145,15 +160,15 @@ impl DeregisterJob {
 }
 
 impl Deregistered {
-    /// Insists on all snapshots being gone that were to be deleted.
+    /// Insists on EC2 having said of all snapshots that were to be deleted that they are.
     ///
     /// # Errors
-    /// Some are left.
+    /// Of some it did not.
     pub fn check(&self, wanted: &DeregisterJob) -> Result<()> {
         if !wanted.delete_snapshots || self.snapshots_left.is_empty() {
             return Ok(());
         }
-        Err(Error::refused(format!("some snapshots of {} are left", wanted.ami)))
+        Err(Error::refused(format!("some snapshots of {} are left, or may be", wanted.ami)))
     }
 }
 

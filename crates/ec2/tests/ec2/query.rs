@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_types::SdkConfig;
-use baler_ec2::{Ec2, ErrorKind, Event, Query, SetupError};
+use baler_ec2::{AmiId, Ec2, ErrorKind, Event, Permission, Query, SetupError};
 
 use crate::server::*;
 
@@ -113,6 +113,25 @@ async fn errors_survive_what_is_no_error_of_ec2() {
     assert_eq!((error.code.as_deref(), error.request_id.as_deref()), (Some("X"), Some("r")));
     let error = error_of(with_header(500, "x-amzn-requestid", "h", "")).await;
     assert_eq!(error.request_id.as_deref(), Some("h"));
+}
+
+/// The page of a proxy, and the answer to something else, are successes of nothing; also where no answer is needed.
+#[tokio::test]
+async fn only_the_answer_to_a_request_is_a_success() {
+    let ami: AmiId = "ami-0123456789abcdef0".parse().expect("an id");
+    for body in ["<html/>", "<html><body>log in</body></html>", "<Other/>", "<XResponse/>"] {
+        let server = Server::start(move |_| reply(200, body));
+        let mut timing = quick();
+        timing.patience.budget = Duration::ZERO;
+        let ec2 = server.ec2().with_timing(timing);
+        let shared = ec2.share(&ami, &[Permission::Public], &[], &ignore).await.map(drop);
+        let reset = ec2.reset(&ami, &ignore).await;
+        let permissions = ec2.permissions(&ami, &ignore).await.map(drop);
+        let deregistered = ec2.deregister(&ami, false, &ignore).await.map(drop);
+        for result in [shared, reset, permissions, deregistered] {
+            assert_eq!(result.expect_err(body).kind, ErrorKind::Unreadable, "{body}");
+        }
+    }
 }
 
 #[tokio::test]
