@@ -21,12 +21,25 @@ fi
 cargo +nightly fuzz build --sanitizer none
 targets=("$@")
 (($#)) || mapfile -t targets < <(cargo +nightly fuzz list)
-for target in "${targets[@]}"; do
-    mkdir -p "fuzz/corpus/$target"
-    words=()
-    [[ ! -e fuzz/dictionaries/$target.dict ]] || words=("-dict=fuzz/dictionaries/$target.dict")
-    cargo +nightly fuzz run --sanitizer none "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- "${words[@]}" \
+fuzz() { # TARGET
+    local words=()
+    mkdir -p "fuzz/corpus/$1"
+    [[ ! -e fuzz/dictionaries/$1.dict ]] || words=("-dict=fuzz/dictionaries/$1.dict")
+    cargo +nightly fuzz run --sanitizer none "$1" "fuzz/corpus/$1" "fuzz/seeds/$1" -- "${words[@]}" \
         -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 2>&1 | cut -c 1-500 ||
-        die "$target: the input that breaks it is in fuzz/artifacts/$target; keep it as a test when it is repaired"
-    ok "$target: $seconds s without a crash"
+        die "$1: the input that breaks it is in fuzz/artifacts/$1; keep it as a test when it is repaired"
+    ok "$1: $seconds s without a crash"
+}
+
+# One on each core.
+cores=$(nproc) running=0 failed=0
+for target in "${targets[@]}"; do
+    if ((running == cores)); then
+        wait -n || failed=1
+        ((running--)) || true
+    fi
+    fuzz "$target" &
+    ((++running))
 done
+for ((; running > 0; running--)); do wait -n || failed=1; done
+exit "$failed"
