@@ -1,11 +1,13 @@
 //! What is changed on the way into an image, and what is told of it.
 
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::process::Stdio;
 
-use baler_tests::{Ran, Started, User, image, is_root, run, skip, temporary_directory};
+use baler_tests::{
+    Ran, Started, User, command, feed, image, is_root, run, skip, temporary_directory,
+};
 
 const FSTAB: &str =
     "# mine\nUUID=old / ext4 errors=remount-ro 0 1\n/dev/xvdb /mnt auto defaults 0 2\n";
@@ -60,8 +62,10 @@ fn the_fstab_of_the_image_is_what_was_asked_for() {
 }
 
 fn program(user: &User, name: &str, text: &str) {
-    fs::write(user.path(name), format!("#!/bin/sh\n{text}\n")).expect("a file");
-    fs::set_permissions(user.path(name), fs::Permissions::from_mode(0o755)).expect("its mode");
+    // Not by this process: a program that is open for writing, as in a child that another test has just forked, cannot be run.
+    let mut write = command("sh");
+    write.args(["-c", "cat >\"$0\" && chmod 755 \"$0\""]).arg(user.path(name));
+    feed(&mut write, format!("#!/bin/sh\n{text}\n").as_bytes()).exits(0);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use baler_ec2::{
-    AmiId, AmiName, DeviceName, Ec2, Event as Ec2Event, Image as AmiImage, Location, Mapping,
-    Query, Region, Registered, Registration, Virtualization,
+    Ami, AmiId, AmiName, DeviceName, Ec2, Event as Ec2Event, Location, Mapping, Query, Region,
+    Registered, Registration, Virtualization,
 };
 use baler_manifest::Contents;
 
@@ -13,6 +13,23 @@ use crate::error::{Context, Error, Result};
 use crate::event::Event;
 use crate::input::MAX_IMAGE;
 use crate::run::Run;
+
+/// The AMI that a bundle is to become.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct NewAmi {
+    /// Its name.
+    pub name: AmiName,
+    /// All else.
+    pub options: AmiOptions,
+}
+
+impl NewAmi {
+    /// An AMI of this name.
+    pub fn new(name: AmiName, options: AmiOptions) -> NewAmi {
+        NewAmi { name, options }
+    }
+}
 
 /// Properties of an AMI, beyond its bundle.
 #[derive(Clone, Debug, Default)]
@@ -133,7 +150,7 @@ impl AmiOptions {
 ///
 /// # Errors
 /// That there is none, and what EC2 refuses.
-pub async fn find(ec2: &Ec2, ami: &AmiId, run: &Run) -> Result<AmiImage> {
+pub async fn find(ec2: &Ec2, ami: &AmiId, run: &Run) -> Result<Ami> {
     let found = ec2.images(&Query::id(ami), &reporter(run)).await;
     let found = found.with_context(|| format!("looking for {ami}"))?;
     found.into_iter().next().ok_or_else(|| {

@@ -107,7 +107,7 @@ pub use stop::{Stop, Waiting};
 pub use tree::{TreeImage, named};
 #[cfg(feature = "aws")]
 pub use {
-    ami::AmiOptions,
+    ami::{AmiOptions, NewAmi},
     aws::{Aws, InS3},
     baler_aws::Settings,
     bucket::{BucketOptions, check_readable},

@@ -28,7 +28,7 @@ pub(crate) use plan::Words;
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// What came of a question.
-pub(crate) enum Answer {
+pub(crate) enum Reply {
     Line(String),
     /// Standard input is at its end.
     Nobody,
@@ -36,7 +36,7 @@ pub(crate) enum Answer {
 }
 
 /// Asks on standard output, without a new line, and reads a line from standard input.
-pub(crate) fn ask(question: &str, patience: Duration, stop: &Stop) -> anyhow::Result<Answer> {
+pub(crate) fn ask(question: &str, patience: Duration, stop: &Stop) -> anyhow::Result<Reply> {
     result(question)?;
     // Not through a buffer, which would take what the next question is answered with.
     let stdin = io::stdin();
@@ -45,7 +45,7 @@ pub(crate) fn ask(question: &str, patience: Duration, stop: &Stop) -> anyhow::Re
     loop {
         stop.check().map_err(baler::Error::from).context("waiting for an answer")?;
         if Instant::now() >= deadline {
-            return Ok(Answer::Timeout);
+            return Ok(Reply::Timeout);
         }
         let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
         let look = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
@@ -56,14 +56,14 @@ pub(crate) fn ask(question: &str, patience: Duration, stop: &Stop) -> anyhow::Re
         }
         let mut byte = [0];
         match rustix::io::read(&stdin, &mut byte) {
-            Ok(0) if line.is_empty() => return Ok(Answer::Nobody),
+            Ok(0) if line.is_empty() => return Ok(Reply::Nobody),
             Ok(0) => break,
             Ok(_) if byte[0] == b'\n' => break,
             Ok(_) => line.push(byte[0]),
             Err(errno) => return Err(io::Error::from(errno)).context("reading the answer"),
         }
     }
-    Ok(Answer::Line(String::from_utf8_lossy(&line).trim().to_owned()))
+    Ok(Reply::Line(String::from_utf8_lossy(&line).trim().to_owned()))
 }
 
 /// Prints a line on standard error.

@@ -7,7 +7,7 @@ use crate::names::AmiId;
 /// An image. Texts are EC2's own, and `None` where it says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Image {
+pub struct Ami {
     /// Its identifier: `ami-…`, or `aki-…` and `ari-…` of a kernel and of a RAM disk, which are images too.
     pub id: String,
     /// Its name.
@@ -105,7 +105,7 @@ pub enum ImageVolume {
     NoDevice,
 }
 
-impl Image {
+impl Ami {
     /// Whether instances can be launched from it.
     pub fn is_available(&self) -> bool {
         self.state.as_deref() == Some("available")

@@ -76,7 +76,7 @@ pub use copy::Copying;
 pub use deregister::{Deregistered, SnapshotOutcome};
 pub use error::{Error, ErrorDetails, ErrorKind};
 pub use event::Event;
-pub use image::{Image, ImageMapping, ImageVolume};
+pub use image::{Ami, ImageMapping, ImageVolume};
 pub use metadata::{Identity, Metadata, MetadataError};
 pub use names::{
     AmiId, AmiName, DeviceName, EbsVolume, ImageId, KernelId, Mapping, OrganizationArn,
@@ -84,6 +84,6 @@ pub use names::{
 };
 pub use query::Query;
 pub use register::Registered;
-pub use registration::{Registration, Source};
+pub use registration::{AmiSource, Registration};
 pub use share::Permission;
 pub use timing::Timing;

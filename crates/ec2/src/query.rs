@@ -7,7 +7,7 @@ use aws_sdk_ec2::types::Filter;
 use crate::client::Ec2;
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
-use crate::image::Image;
+use crate::image::Ami;
 use crate::names::{AmiId, AmiName, ImageId};
 
 const ACTION: &str = "DescribeImages";
@@ -97,14 +97,14 @@ impl Ec2 {
         &self,
         query: &Query,
         on_event: &(dyn Fn(Event) + Sync),
-    ) -> Result<Vec<Image>, Error> {
+    ) -> Result<Vec<Ami>, Error> {
         let mut images = Vec::new();
         let mut next: Option<String> = None;
         for _ in 0..MOST_PAGES {
             let page = |client| query.request(&client).set_next_token(next.clone()).send();
             let answer = self.call(ACTION, on_event, page).await?;
             for image in answer.images.unwrap_or_default() {
-                images.push(Image::of_answer(image).ok_or_else(|| {
+                images.push(Ami::of_answer(image).ok_or_else(|| {
                     Error::new(ACTION, ErrorKind::Unreadable, "an image has no identifier")
                 })?);
             }
@@ -125,10 +125,10 @@ impl Ec2 {
         &self,
         name: &AmiName,
         on_event: &(dyn Fn(Event) + Sync),
-    ) -> Result<Option<Image>, Error> {
+    ) -> Result<Option<Ami>, Error> {
         // No character that an AMI's name may have stands for others in a filter.
         let images = self.images(&Query::own().filter("name", name.as_str()), on_event).await?;
-        let fits = |image: &Image| image.name.as_deref() == Some(name.as_str());
+        let fits = |image: &Ami| image.name.as_deref() == Some(name.as_str());
         Ok(images.into_iter().find(fits))
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::client::{Ec2, wait_for_next};
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
-use crate::image::Image;
+use crate::image::Ami;
 use crate::names::AmiId;
 use crate::query::Query;
 use crate::registration::{ACTION, Registration};
@@ -114,7 +114,7 @@ impl Ec2 {
         ami: &AmiId,
         patience: Duration,
         on_event: &(dyn Fn(Event) + Sync),
-    ) -> Result<Image, Error> {
+    ) -> Result<Ami, Error> {
         let begun = Instant::now();
         loop {
             let image = match self.images(&Query::id(ami), on_event).await {
@@ -144,7 +144,7 @@ impl Ec2 {
         &self,
         wanted: &Registration,
         on_event: &(dyn Fn(Event) + Sync),
-    ) -> Result<Option<Image>, Error> {
+    ) -> Result<Option<Ami>, Error> {
         for n in 1..=LOOKUPS {
             if let Some(image) = self.own_image(&wanted.name, on_event).await? {
                 return Ok(Some(image));
@@ -170,7 +170,7 @@ fn unknown(error: Error, wanted: &Registration) -> Error {
     error.and(&format!("whether `{}` was registered is not known", wanted.name))
 }
 
-fn failed(image: &Image, state: &str) -> Error {
+fn failed(image: &Ami, state: &str) -> Error {
     let reason = image.state_reason.as_deref().unwrap_or("EC2 gives no reason");
     let message = format!("{} is {state}: {}", image.id, reason.trim_end_matches('.'));
     Error::new("DescribeImages", ErrorKind::Failed { state: state.to_owned() }, message)

@@ -12,7 +12,7 @@ use baler_aws::Location;
 
 use crate::boot::{BootMode, Virtualization};
 use crate::error::{Error, ErrorKind};
-use crate::image::Image;
+use crate::image::Ami;
 use crate::names::{AmiId, AmiName, DeviceName, EbsVolume, KernelId, Mapping, RamdiskId, Volume};
 use crate::tags::tags_of_image;
 
@@ -21,14 +21,14 @@ pub(crate) const ACTION: &str = "RegisterImage";
 /// The source of an AMI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Source {
+pub enum AmiSource {
     /// A bundle in S3: where its manifest is.
     Manifest(Location),
     /// EBS volumes. The one behind the root device has a snapshot.
     Volumes(Vec<EbsVolume>),
 }
 
-impl Source {
+impl AmiSource {
     fn manifest(&self) -> Option<&Location> {
         match self {
             Self::Manifest(location) => Some(location),
@@ -44,7 +44,7 @@ impl Source {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for AmiSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Manifest(location) => f.write_str(&location.path()),
@@ -64,7 +64,7 @@ pub struct Registration {
     /// The AMI's name. An account has it once in a region.
     pub name: AmiName,
     /// Its source.
-    pub source: Source,
+    pub source: AmiSource,
     /// The purpose of the AMI: 255 characters at most.
     pub description: Option<String>,
     /// `x86_64` and others; the manifest's without it.
@@ -94,7 +94,7 @@ pub struct Registration {
 impl Registration {
     /// A registration of a bundle with nothing but what there has to be.
     pub fn new(name: AmiName, location: Location, virtualization: Virtualization) -> Self {
-        Self::of(name, Source::Manifest(location), virtualization)
+        Self::of(name, AmiSource::Manifest(location), virtualization)
     }
 
     /// A registration of EBS volumes with nothing but what there has to be: which of them is the root, and its snapshot.
@@ -104,11 +104,11 @@ impl Registration {
         volumes: Vec<EbsVolume>,
         virtualization: Virtualization,
     ) -> Self {
-        let of = Self::of(name, Source::Volumes(volumes), virtualization);
+        let of = Self::of(name, AmiSource::Volumes(volumes), virtualization);
         Self { root_device: Some(root), ..of }
     }
 
-    fn of(name: AmiName, source: Source, virtualization: Virtualization) -> Self {
+    fn of(name: AmiName, source: AmiSource, virtualization: Virtualization) -> Self {
         Self {
             name,
             source,
@@ -147,7 +147,7 @@ impl Registration {
         if !is_hvm && (self.ena || self.sriov) {
             return refused("enhanced networking is for HVM images only".to_owned());
         }
-        if let (Source::Volumes(_), None) = (&self.source, self.root_volume()) {
+        if let (AmiSource::Volumes(_), None) = (&self.source, self.root_volume()) {
             let root = self.root_device.as_ref().map_or("none", DeviceName::as_str);
             return refused(format!("the root device is `{root}`, and no snapshot is behind it"));
         }
@@ -226,13 +226,13 @@ impl Registration {
     }
 
     /// Whether an image is made from the same.
-    fn is_source_of(&self, image: &Image) -> bool {
+    fn is_source_of(&self, image: &Ami) -> bool {
         match &self.source {
-            Source::Manifest(location) => {
+            AmiSource::Manifest(location) => {
                 let there = image.location.as_deref().unwrap_or_default();
                 there.trim_start_matches('/') == location.path()
             }
-            Source::Volumes(_) => {
+            AmiSource::Volumes(_) => {
                 let root = self.root_volume().and_then(|volume| volume.snapshot.as_ref());
                 root.is_some_and(|root| image.snapshots().any(|there| there == root.as_str()))
             }
@@ -240,7 +240,7 @@ impl Registration {
     }
 
     /// The AMI, if the image that has the name is made from the same source.
-    pub(crate) fn claim(&self, image: Image) -> Result<AmiId, Error> {
+    pub(crate) fn claim(&self, image: Ami) -> Result<AmiId, Error> {
         let Some(ami) = image.ami() else {
             let message = format!("the name `{}` is taken by `{}`, no AMI", self.name, image.id);
             return Err(Error::new(ACTION, ErrorKind::Refused, message));

@@ -32,10 +32,10 @@ use crate::world::{Request, World};
 use crate::{ec2, imds, orders, sign, sts};
 
 /// Answers a form.
-type Answer = fn(&Parts, &[u8], &World) -> Response<Body>;
+type Handler = fn(&Parts, &[u8], &World) -> Response<Body>;
 
 /// The services that are called with forms.
-const QUERY_SERVICES: [(&str, Answer); 2] = [("ec2", ec2::answer), ("sts", sts::answer)];
+const QUERY_SERVICES: [(&str, Handler); 2] = [("ec2", ec2::answer), ("sts", sts::answer)];
 
 /// The services of a port.
 #[derive(Clone)]

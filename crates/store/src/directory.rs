@@ -11,7 +11,7 @@ use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
 
 use crate::error::{Error, Kind};
-use crate::object::{Acl, Entry, Meta, Put, Source, sha1_of};
+use crate::object::{Acl, CopySource, ListedObject, Meta, Put, sha1_of};
 use crate::store::Store;
 
 /// A directory. Names are paths below it; links are followed where they are files, never in a name's directories.
@@ -68,9 +68,12 @@ impl Store for Directory {
         self.path.join(name).display().to_string()
     }
 
-    fn source(&self, name: &str) -> Source {
+    fn source(&self, name: &str) -> CopySource {
         let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
-        Source { service: "file".to_owned(), path: path.join(name).to_string_lossy().into_owned() }
+        CopySource {
+            service: "file".to_owned(),
+            path: path.join(name).to_string_lossy().into_owned(),
+        }
     }
 
     async fn put(&self, name: &str, data: Bytes, put: &Put) -> Result<(), Error> {
@@ -107,7 +110,7 @@ impl Store for Directory {
         }
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<Entry>, Error> {
+    async fn list(&self, prefix: &str) -> Result<Vec<ListedObject>, Error> {
         let (top, prefix) = (self.path.clone(), prefix.to_owned());
         let on = top.display().to_string();
         let work = move || {
@@ -130,7 +133,7 @@ impl Store for Directory {
         }
     }
 
-    async fn copy(&self, from: &Source, name: &str, put: &Put) -> Result<(), Error> {
+    async fn copy(&self, from: &CopySource, name: &str, put: &Put) -> Result<(), Error> {
         if from.service != "file" {
             return Err(Error::new(
                 "copying",
@@ -229,7 +232,12 @@ fn write(path: &Path, data: &[u8], overwrite: bool) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-fn walk(directory: &Path, before: &str, prefix: &str, found: &mut Vec<Entry>) -> io::Result<()> {
+fn walk(
+    directory: &Path,
+    before: &str,
+    prefix: &str,
+    found: &mut Vec<ListedObject>,
+) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         // A name that is not text cannot be an object here.
@@ -248,7 +256,7 @@ fn walk(directory: &Path, before: &str, prefix: &str, found: &mut Vec<Entry>) ->
                 metadata => metadata?,
             };
             if metadata.is_file() {
-                found.push(Entry { name, len: metadata.len() });
+                found.push(ListedObject { name, len: metadata.len() });
             }
         }
     }

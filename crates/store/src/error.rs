@@ -19,13 +19,13 @@ pub struct Error {
     /// The service's message, or what went wrong on the way to it, in one line.
     pub reason: String,
     /// The service's answer, if there was one.
-    pub answer: Option<Box<Answer>>,
+    pub answer: Option<Box<ServiceAnswer>>,
 }
 
 /// The answer of a service that refuses an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Answer {
+pub struct ServiceAnswer {
     /// The service's own code: `AccessDenied`.
     pub code: Option<String>,
     /// The status of the HTTP answer.
@@ -224,10 +224,10 @@ impl fmt::Display for Error {
             (None, _) => f.write_str(&self.reason)?,
         }
         match self.answer.as_deref() {
-            Some(Answer { status, request_id: Some(id), .. }) => {
+            Some(ServiceAnswer { status, request_id: Some(id), .. }) => {
                 write!(f, " (HTTP {status}, request {id})")
             }
-            Some(Answer { status, request_id: None, .. }) => write!(f, " (HTTP {status})"),
+            Some(ServiceAnswer { status, request_id: None, .. }) => write!(f, " (HTTP {status})"),
             None => Ok(()),
         }
     }

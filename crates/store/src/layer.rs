@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::error::Error;
-use crate::object::{Acl, Entry, Meta, Put, Source};
+use crate::object::{Acl, CopySource, ListedObject, Meta, Put};
 use crate::store::Store;
 
 /// A call of the store below: it may be made several times, or never.
@@ -69,7 +69,7 @@ impl<S: Store, L: Layer> Store for Wrapped<S, L> {
         self.store.address(name)
     }
 
-    fn source(&self, name: &str) -> Source {
+    fn source(&self, name: &str) -> CopySource {
         self.store.source(name)
     }
 
@@ -88,7 +88,7 @@ impl<S: Store, L: Layer> Store for Wrapped<S, L> {
         self.layer.look(Operation { verb: "head", name }, &call).await
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<Entry>, Error> {
+    async fn list(&self, prefix: &str) -> Result<Vec<ListedObject>, Error> {
         let call = || self.store.list(prefix);
         self.layer.look(Operation { verb: "list", name: prefix }, &call).await
     }
@@ -98,7 +98,7 @@ impl<S: Store, L: Layer> Store for Wrapped<S, L> {
         self.layer.change(Operation { verb: "delete", name }, &call).await
     }
 
-    async fn copy(&self, from: &Source, name: &str, put: &Put) -> Result<(), Error> {
+    async fn copy(&self, from: &CopySource, name: &str, put: &Put) -> Result<(), Error> {
         let call = || self.store.copy(from, name, put);
         self.layer.change(Operation { verb: "copy", name }, &call).await
     }

@@ -43,10 +43,10 @@ pub mod suite;
 
 pub use baler_aws::{Location, LocationError, Patience, check_new_name};
 pub use directory::Directory;
-pub use error::{Advice, Answer, Error, Kind};
+pub use error::{Advice, Error, Kind, ServiceAnswer};
 pub use layer::{Call, Layer, Operation, Wrapped};
 pub use memory::Memory;
-pub use object::{Acl, Entry, Meta, Put, Sha1Bytes, Source, sha1_of};
+pub use object::{Acl, CopySource, ListedObject, Meta, Put, Sha1Bytes, sha1_of};
 pub use retry::{Again, Retry};
 pub use s3::{Bucket, BucketTrouble, Connection, Need, Outcome, S3, Trial};
 pub use store::Store;

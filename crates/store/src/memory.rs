@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::error::{Error, Kind};
-use crate::object::{Acl, Entry, Meta, Put, Source, sha1_of, slice};
+use crate::object::{Acl, CopySource, ListedObject, Meta, Put, sha1_of, slice};
 use crate::store::Store;
 
 /// A store that is gone with the process.
@@ -50,8 +50,11 @@ impl Store for Memory {
         format!("memory:{name}")
     }
 
-    fn source(&self, name: &str) -> Source {
-        Source { service: format!("memory:{:p}", &raw const self.objects), path: name.to_owned() }
+    fn source(&self, name: &str) -> CopySource {
+        CopySource {
+            service: format!("memory:{:p}", &raw const self.objects),
+            path: name.to_owned(),
+        }
     }
 
     async fn put(&self, name: &str, data: Bytes, put: &Put) -> Result<(), Error> {
@@ -91,11 +94,11 @@ impl Store for Memory {
         }))
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<Entry>, Error> {
+    async fn list(&self, prefix: &str) -> Result<Vec<ListedObject>, Error> {
         let objects = self.objects();
         let found = objects.iter().filter(|(name, _)| name.starts_with(prefix));
         Ok(found
-            .map(|(name, (data, _))| Entry { name: name.clone(), len: data.len() as u64 })
+            .map(|(name, (data, _))| ListedObject { name: name.clone(), len: data.len() as u64 })
             .collect())
     }
 
@@ -104,7 +107,7 @@ impl Store for Memory {
         Ok(())
     }
 
-    async fn copy(&self, from: &Source, name: &str, put: &Put) -> Result<(), Error> {
+    async fn copy(&self, from: &CopySource, name: &str, put: &Put) -> Result<(), Error> {
         if from.service != self.source(name).service {
             return Err(self.error("copying", name, Kind::Unsupported));
         }

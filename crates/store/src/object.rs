@@ -62,7 +62,7 @@ impl Meta {
 /// An object in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Entry {
+pub struct ListedObject {
     /// Its name in the store.
     pub name: String,
     /// Its length in bytes.
@@ -71,7 +71,7 @@ pub struct Entry {
 
 /// The place of an object, for a copy within its service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct CopySource {
     /// The service: objects are copied within one of them.
     pub service: String,
     /// The object, as its service names it.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::error::Error;
-use crate::object::{Acl, Entry, Meta, Put, Source};
+use crate::object::{Acl, CopySource, ListedObject, Meta, Put};
 
 /// Named objects.
 ///
@@ -19,7 +19,7 @@ pub trait Store: Debug + Send + Sync {
     fn address(&self, name: &str) -> String;
 
     /// The place of an object, for [`copy`](Store::copy).
-    fn source(&self, name: &str) -> Source;
+    fn source(&self, name: &str) -> CopySource;
 
     /// Keeps an object; it appears whole or not at all. Putting the same object again is a success.
     ///
@@ -43,7 +43,7 @@ pub trait Store: Debug + Send + Sync {
     ///
     /// # Errors
     /// `Denied`, and those of the way to the store.
-    async fn list(&self, prefix: &str) -> Result<Vec<Entry>, Error>;
+    async fn list(&self, prefix: &str) -> Result<Vec<ListedObject>, Error>;
 
     /// Removes an object. It is a success if there is none.
     ///
@@ -55,7 +55,7 @@ pub trait Store: Debug + Send + Sync {
     ///
     /// # Errors
     /// `Unsupported` for an object of another service; else as [`put`](Store::put).
-    async fn copy(&self, from: &Source, name: &str, put: &Put) -> Result<(), Error>;
+    async fn copy(&self, from: &CopySource, name: &str, put: &Put) -> Result<(), Error>;
 
     /// Sets who may read an object.
     ///
@@ -70,7 +70,7 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).address(name)
     }
 
-    fn source(&self, name: &str) -> Source {
+    fn source(&self, name: &str) -> CopySource {
         (**self).source(name)
     }
 
@@ -86,7 +86,7 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).head(name).await
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<Entry>, Error> {
+    async fn list(&self, prefix: &str) -> Result<Vec<ListedObject>, Error> {
         (**self).list(prefix).await
     }
 
@@ -94,7 +94,7 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).delete(name).await
     }
 
-    async fn copy(&self, from: &Source, name: &str, put: &Put) -> Result<(), Error> {
+    async fn copy(&self, from: &CopySource, name: &str, put: &Put) -> Result<(), Error> {
         (**self).copy(from, name, put).await
     }
 

@@ -37,12 +37,12 @@ struct Node {
     parent: NodeId,
     name: Name,
     kind: Kind,
-    entries: Vec<Entry>,
+    entries: Vec<Member>,
 }
 
 /// A name in a directory.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct Member {
     node: NodeId,
     name: Name,
 }
@@ -88,7 +88,7 @@ impl Tree {
         }
         let name = self.add_name(name)?;
         let node = self.push(parent, name, meta, kind);
-        self.nodes[parent.index()].entries.push(Entry { node, name });
+        self.nodes[parent.index()].entries.push(Member { node, name });
         Ok(node)
     }
 
@@ -102,7 +102,7 @@ impl Tree {
         }
         self.check_directory(parent)?;
         let name = self.add_name(name)?;
-        self.nodes[parent.index()].entries.push(Entry { node: target, name });
+        self.nodes[parent.index()].entries.push(Member { node: target, name });
         self.nodes[target.index()].links += 1;
         Ok(())
     }
@@ -142,11 +142,11 @@ impl Tree {
     /// Two entries of one name in a directory; the entries of other directories may be unsorted then.
     pub fn sort(&mut self) -> Result<(), DuplicateName> {
         let names = &self.names;
-        let name = |entry: &Entry| slice(names, entry.name);
+        let name = |entry: &Member| slice(names, entry.name);
         let mut twice = None;
         for (number, node) in (0..).zip(&mut self.nodes) {
             node.entries.sort_unstable_by(|one, other| name(one).cmp(name(other)));
-            let same = |pair: &[Entry]| name(&pair[0]) == name(&pair[1]);
+            let same = |pair: &[Member]| name(&pair[0]) == name(&pair[1]);
             if let Some(pair) = node.entries.windows(2).find(|pair| same(pair)) {
                 twice = Some((NodeId(number), pair[0].name));
                 break;

@@ -9,10 +9,9 @@ use baler_manifest::{AccountId, Bundler, Contents, check_draft, check_name};
 use baler_volume::Recipe;
 #[cfg(feature = "aws")]
 use {
-    crate::ami::AmiOptions,
+    crate::ami::NewAmi,
     crate::bucket::BucketOptions,
     crate::instance::{self, Asked},
-    baler_ec2::AmiName,
 };
 
 use super::destination::Destination;
@@ -76,7 +75,7 @@ pub struct BundleJob {
     pub bundler: Bundler,
     /// The AMI that the bundle becomes.
     #[cfg(feature = "aws")]
-    pub register: Option<(AmiName, AmiOptions)>,
+    pub register: Option<NewAmi>,
     /// The bucket.
     #[cfg(feature = "aws")]
     pub bucket: BucketOptions,
@@ -227,7 +226,7 @@ impl BundleJob {
             ec2,
             manifest,
             #[cfg(feature = "aws")]
-            register: self.register.map(|(name, ami)| Submitting { name, ami, registration: None }),
+            register: self.register.map(|ami| Submitting { ami, registration: None }),
         })
     }
 

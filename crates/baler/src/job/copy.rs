@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use baler_bundle::SealedPart;
 use baler_store::{
-    Acl, Directory, Entry, Event as StoreEvent, Kind as StoreKind, Put, Store, Upload, sha1_of,
+    Acl, Directory, Event as StoreEvent, Kind as StoreKind, ListedObject, Put, Store, Upload,
+    sha1_of,
 };
 use bytes::Bytes;
 
@@ -139,27 +140,26 @@ impl CopyJob {
         if self.is_dry {
             return Ok(Copied { is_rewritten, ..Copied::default() });
         }
+        let copied = self.send(transfer, old, run)?;
+        Ok(Copied { is_rewritten, ..copied })
+    }
+
+    /// Makes the destination's directory, and sends the parts and the manifest.
+    fn send(&self, transfer: Transfer<'_>, old: bool, run: &Run) -> Result<Copied> {
         let is_new = match &self.destination {
             Place::Path(path) => output::make_directory(path)?,
             Place::S3(_) => false,
         };
-        let contents = bundle.contents();
-        let progress = run.begin(Work::new("copying", &contents.name, contents.bundled_size));
-        let progress = Mutex::new(progress);
-        let on_part = Arc::new(move |_: &str, event: StoreEvent| {
-            let (StoreEvent::Sent(len) | StoreEvent::Kept(len)) = event;
-            progress.lock().unwrap_or_else(PoisonError::into_inner).add(len);
-        });
-        let copied = transfer.run(old, on_part, run);
-        let copied = copied
-            .with_context(|| format!("copying `{}` to `{}`", bundle.place(), self.destination))
-            .inspect_err(|_| {
+        let from = transfer.bundle.place();
+        let copied = transfer.run(old, transfer.progress(run), run);
+        copied.with_context(|| format!("copying `{from}` to `{}`", self.destination)).inspect_err(
+            |_| {
                 if let (true, Place::Path(path)) = (is_new, &self.destination) {
                     // As far as it can be undone: a directory that is not empty stays.
                     let _ = std::fs::remove_dir(path);
                 }
-            })?;
-        Ok(Copied { is_rewritten, ..copied })
+            },
+        )
     }
 
     /// The manifest for the destination, if it is not the one of the source.
@@ -237,6 +237,17 @@ impl Transfer<'_> {
         Put::new(sha1, self.acl).with_overwrite(self.overwrite)
     }
 
+    /// A progress of its parts, for [`run`](Transfer::run).
+    pub fn progress(&self, run: &Run) -> OnPart {
+        let contents = self.bundle.contents();
+        let progress = run.begin(Work::new("copying", &contents.name, contents.bundled_size));
+        let progress = Mutex::new(progress);
+        Arc::new(move |_: &str, event: StoreEvent| {
+            let (StoreEvent::Sent(len) | StoreEvent::Kept(len)) = event;
+            progress.lock().unwrap_or_else(PoisonError::into_inner).add(len);
+        })
+    }
+
     /// Whether another bundle of that name has to make way.
     ///
     /// # Errors
@@ -306,7 +317,7 @@ impl Transfer<'_> {
         let names = bundle.contents().parts.iter().map(|part| part.filename.as_str());
         // Without permission to list, each is looked at.
         let listed = run.wait(async { Ok(store.list(common_start(names)).await.ok()) })?;
-        let names = |found: Vec<Entry>| found.into_iter().map(|entry| entry.name).collect();
+        let names = |found: Vec<ListedObject>| found.into_iter().map(|entry| entry.name).collect();
         let present: Option<BTreeSet<String>> = listed.map(names);
         let mut upload = Upload::new(store.clone(), IN_FLIGHT, present, on_part);
         let parts = bundle.checked_parts(run)?;

@@ -1,6 +1,6 @@
 //! An AMI goes, and with it what belongs to it, if that is wanted.
 
-use baler_ec2::{AmiId, Deregistered as Answer, Ec2, Image as AmiImage, Query, SnapshotOutcome};
+use baler_ec2::{Ami, AmiId, Ec2, Query, SnapshotOutcome};
 use baler_store::{Location, LocationError};
 
 use super::remove::Removal;
@@ -28,7 +28,7 @@ pub struct DeregisterJob {
 #[non_exhaustive]
 pub struct Deregistration {
     /// The AMI, as EC2 shows it.
-    pub image: AmiImage,
+    pub image: Ami,
     /// The files of its bundle that will be deleted.
     pub bundle: Option<Removal>,
     /// Its snapshots.
@@ -101,7 +101,12 @@ impl DeregisterJob {
     }
 
     /// The snapshots that EC2 did not say to be deleted: a service that does not know the option says nothing of them.
-    fn left(&self, planned: &Deregistration, done: &Answer, run: &Run) -> Vec<String> {
+    fn left(
+        &self,
+        planned: &Deregistration,
+        done: &baler_ec2::Deregistered,
+        run: &Run,
+    ) -> Vec<String> {
         if !self.delete_snapshots {
             return planned.snapshots.clone();
         }
@@ -140,7 +145,7 @@ impl DeregisterJob {
     }
 
     /// What of the bundle will be deleted.
-    fn bundle(&self, image: &AmiImage, run: &Run) -> Result<Option<Removal>> {
+    fn bundle(&self, image: &Ami, run: &Run) -> Result<Option<Removal>> {
         if !self.delete_bundle {
             return Ok(None);
         }

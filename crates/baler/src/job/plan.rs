@@ -10,10 +10,10 @@ use getrandom::SysRng;
 #[cfg(feature = "aws")]
 use {
     crate::advice::Advice,
-    crate::ami::{self, AmiOptions, Wanted},
+    crate::ami::{self, NewAmi, Wanted},
     crate::error::Error,
     crate::layout::layout,
-    baler_ec2::{AmiId, AmiName, Registration},
+    baler_ec2::{AmiId, Registration},
 };
 
 use super::destination::{Destination, Sink};
@@ -52,8 +52,7 @@ pub struct BundlePlan {
 #[cfg(feature = "aws")]
 #[derive(Debug)]
 pub(super) struct Submitting {
-    pub(super) name: AmiName,
-    pub(super) ami: AmiOptions,
+    pub(super) ami: NewAmi,
     /// What EC2 will be asked for, once all of it is known.
     pub(super) registration: Option<Registration>,
 }
@@ -135,14 +134,15 @@ impl BundlePlan {
         let name = &self.manifest.name;
         let Some(register) = &mut self.register else { return Ok(()) };
         let Some(submission) = self.destination.submission(name, run)? else { return Ok(()) };
-        let layout = if register.ami.virtualization.is_none() {
+        let options = &register.ami.options;
+        let layout = if options.virtualization.is_none() {
             layout(input.image()).context("looking at the image's layout")?
         } else {
             None
         };
-        let (name, location) = (register.name.clone(), submission.location);
+        let (name, location) = (register.ami.name.clone(), submission.location);
         let wanted = Wanted { name, location, contents: &self.manifest, layout };
-        let registration = register.ami.registration(wanted, run)?;
+        let registration = options.registration(wanted, run)?;
         if let Some(ec2) = &submission.ec2 {
             ami::check_name(ec2, &registration.name, run)?;
         }
@@ -217,7 +217,7 @@ impl BundlePlan {
         };
         let submission = self.destination.submission(&self.manifest.name, run)?;
         let Some(ec2) = submission.and_then(|submission| submission.ec2) else { return Ok(None) };
-        let registered = run.wait(ami.register(&ec2, registration, run));
+        let registered = run.wait(ami.options.register(&ec2, registration, run));
         let ami = registered.with_context(|| {
             Error::failed(format!("the bundle is at `{place}`, but there is no AMI of it"))
                 .finally(Advice::Register(place.clone()))

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use baler_bundle::{MAX_PART_LEN, is_bundle_file, manifest_filename, part_of};
-use baler_store::{Directory, Entry, Store, sha1_of};
+use baler_store::{Directory, ListedObject, Store, sha1_of};
 
 use crate::advice::Advice;
 use crate::aws::InS3;
@@ -139,7 +139,7 @@ impl Removal {
             }
             // Without permission to list, all that are named are deleted: a file that is not there is no error.
             let listed = store.list(begin).await.ok();
-            let names = |found: Vec<Entry>| found.into_iter().map(|entry| entry.name).collect();
+            let names = |found: Vec<ListedObject>| found.into_iter().map(|entry| entry.name).collect();
             Ok(listed.map(names))
         })?;
         let there: Option<BTreeSet<String>> = there;

@@ -22,7 +22,11 @@ pub(crate) struct Within {
 }
 
 /// A part, as its manifest has it.
-type Listed = (String, [u8; 20]);
+#[derive(Clone)]
+struct Listed {
+    name: String,
+    sha1: [u8; 20],
+}
 
 impl Within {
     /// Copies the parts, some at a time. Nothing is changed before all of them are seen in the source, as they should be.
@@ -32,10 +36,11 @@ impl Within {
         old: Option<&str>,
         on_part: &(dyn Fn(&str, StoreEvent) + Send + Sync),
     ) -> Result<()> {
-        let listed = parts.iter().map(|part| (part.filename.clone(), *part.digest.bytes()));
-        let listed: Vec<_> = listed.collect();
+        let listed =
+            |part: &Part| Listed { name: part.filename.clone(), sha1: *part.digest.bytes() };
+        let listed: Vec<_> = parts.iter().map(listed).collect();
         let damaged = "is not what the manifest says; a damaged bundle is not copied";
-        let check = |within: Within, (name, sha1): Listed| async move {
+        let check = |within: Within, Listed { name, sha1 }| async move {
             within.check(&within.from, &name, &sha1, damaged).await
         };
         self.each(&listed, check, &|_, _| {}).await?;
@@ -43,7 +48,7 @@ impl Within {
             make_way(&self.to, old, self.acl).await?;
         }
         let copy =
-            |within: Within, (name, sha1): Listed| async move { within.one(&name, sha1).await };
+            |within: Within, Listed { name, sha1 }| async move { within.one(&name, sha1).await };
         self.each(&listed, copy, on_part).await
     }
 
@@ -63,7 +68,7 @@ impl Within {
             while tasks.len() < IN_FLIGHT
                 && let Some(part) = parts.next()
             {
-                let (name, work) = (part.0.clone(), work(self.clone(), part.clone()));
+                let (name, work) = (part.name.clone(), work(self.clone(), part.clone()));
                 tasks.spawn(async move { (name, work.await) });
             }
             let Some(done) = tasks.join_next().await else { return Ok(()) };

@@ -221,9 +221,9 @@ mod tests {
     use super::*;
 
     /// `None` for a run that cannot be placed, `Err` for one that is not certain.
-    type Answer = Option<Result<u64, u64>>;
+    type Expected = Option<Result<u64, u64>>;
 
-    fn check(runs: &[u64], gaps: &[(u64, Option<u64>)], total: u64, expected: &[Answer]) {
+    fn check(runs: &[u64], gaps: &[(u64, Option<u64>)], total: u64, expected: &[Expected]) {
         let gaps: Vec<_> = gaps.iter().map(|&(least, counted)| Lost { least, counted }).collect();
         let placed = place(runs, &gaps, total);
         let answer =

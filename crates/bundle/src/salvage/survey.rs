@@ -46,7 +46,7 @@ impl Ranges {
 
 /// A part's place in the ciphertext.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct PartPlace {
     start: u64,
     /// The length that the part should have.
     len: u64,
@@ -66,7 +66,7 @@ struct Found {
 /// The result of reading all parts once.
 #[derive(Debug)]
 pub(super) struct Survey {
-    places: Vec<Place>,
+    places: Vec<PartPlace>,
     /// The ciphertext's length.
     pub(super) len: u64,
     /// An error for each bad part.
@@ -112,7 +112,7 @@ impl Survey {
             .map(|(len, found)| {
                 let found = found.unwrap_or(Found { len: 0, is_good: false });
                 let is_good = found.is_good;
-                let place = Place { start, len, found: found.len.min(len), is_good };
+                let place = PartPlace { start, len, found: found.len.min(len), is_good };
                 start += len;
                 place
             })
@@ -127,7 +127,7 @@ impl Survey {
     /// Marks the plaintext of bad parts. A block of it depends on its own block of the ciphertext and on the one
     /// before.
     fn mark(&mut self) {
-        for &Place { start, len, found, is_good } in &self.places {
+        for &PartPlace { start, len, found, is_good } in &self.places {
             let (middle, end) = (start + found, start + len);
             let spoilt = |start: u64, end: u64| {
                 let last = (end.next_multiple_of(BLOCK) + BLOCK).min(self.len);
@@ -232,8 +232,8 @@ impl<'a> Plain<'a> {
             let (index, part) = (self.next, &self.contents.parts[self.next]);
             self.next += 1;
             let mut data = match place {
-                Place { found: 0, .. } => Vec::new(),
-                Place { is_good: true, .. } => fetch_part(self.source, index, part)?,
+                PartPlace { found: 0, .. } => Vec::new(),
+                PartPlace { is_good: true, .. } => fetch_part(self.source, index, part)?,
                 _ => self.source.get(&part.filename).unwrap_or_default(),
             };
             data.truncate(place.found as usize);

@@ -30,7 +30,7 @@ impl Token {
 
 /// An entry of a table: the bits of a code, the extra bits after it, and the value to which those are added.
 #[derive(Clone, Copy, Default)]
-struct Entry {
+struct Meaning {
     base: u16,
     kind: Kind,
     /// 0 if the code is longer than the index of the table.
@@ -142,7 +142,7 @@ impl Codes {
 }
 
 /// Returns the meaning of a symbol of the code for literals and lengths (section 3.2.5).
-fn litlen(symbol: usize) -> Entry {
+fn litlen(symbol: usize) -> Meaning {
     let (kind, base, extra_bits) = match symbol {
         0..=255 => (Kind::Literal, symbol, 0),
         256 => (Kind::End, 0, 0),
@@ -154,11 +154,11 @@ fn litlen(symbol: usize) -> Entry {
         285 => (Kind::Length, 258, 0),
         _ => (Kind::None, 0, 0),
     };
-    Entry { base: base as u16, kind, code_bits: 0, extra_bits: extra_bits as u8 }
+    Meaning { base: base as u16, kind, code_bits: 0, extra_bits: extra_bits as u8 }
 }
 
 /// Returns the meaning of a symbol of the code for distances (section 3.2.5).
-fn dist(symbol: usize) -> Entry {
+fn dist(symbol: usize) -> Meaning {
     let (kind, base, extra_bits) = match symbol {
         0..=3 => (Kind::Distance, symbol + 1, 0),
         4..=29 => {
@@ -167,37 +167,37 @@ fn dist(symbol: usize) -> Entry {
         }
         _ => (Kind::None, 0, 0),
     };
-    Entry { base: base as u16, kind, code_bits: 0, extra_bits: extra_bits as u8 }
+    Meaning { base: base as u16, kind, code_bits: 0, extra_bits: extra_bits as u8 }
 }
 
 /// A code, with a table for its short words.
 struct Code<const N: usize> {
-    table: Box<[Entry; N]>,
+    table: Box<[Meaning; N]>,
     canonical: Canonical,
-    meaning: fn(usize) -> Entry,
+    meaning: fn(usize) -> Meaning,
 }
 
 impl<const N: usize> Code<N> {
     fn new() -> Code<N> {
         Code {
-            table: Box::new([Entry::default(); N]),
+            table: Box::new([Meaning::default(); N]),
             canonical: Canonical::new(&[]),
             meaning: litlen,
         }
     }
 
-    fn build(&mut self, lengths: &[u8], meaning: fn(usize) -> Entry) {
+    fn build(&mut self, lengths: &[u8], meaning: fn(usize) -> Meaning) {
         self.meaning = meaning;
         self.canonical = Canonical::new(lengths);
-        self.table.fill(Entry::default());
+        self.table.fill(Meaning::default());
         self.canonical.each_short(N.ilog2(), |index, symbol, code_bits| {
-            self.table[index] = Entry { code_bits: code_bits as u8, ..meaning(symbol) };
+            self.table[index] = Meaning { code_bits: code_bits as u8, ..meaning(symbol) };
         });
     }
 
     /// Takes a code from `bits`, without its extra bits.
     #[inline(always)]
-    fn take(&self, index_bits: u32, bits: &mut Bits<'_>) -> Option<Entry> {
+    fn take(&self, index_bits: u32, bits: &mut Bits<'_>) -> Option<Meaning> {
         let entry = self.table[bits.peek(index_bits)];
         if entry.code_bits == 0 {
             return self.canonical.decode(bits).map(self.meaning);
@@ -339,7 +339,7 @@ impl<'a> Bits<'a> {
 
     /// Takes the extra bits of a code; returns its value.
     #[inline(always)]
-    fn extra(&mut self, entry: Entry) -> usize {
+    fn extra(&mut self, entry: Meaning) -> usize {
         let extra = self.peek(u32::from(entry.extra_bits));
         self.consume(u32::from(entry.extra_bits));
         usize::from(entry.base) + extra

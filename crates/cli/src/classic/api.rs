@@ -153,7 +153,7 @@ impl Api {
     /// Above all that there are no credentials.
     fn connect(session: &Session, options: &Options) -> anyhow::Result<Api> {
         let set = &session.face.environment.classic;
-        let place = Place::of(options, set.ec2_url.as_deref())?;
+        let place = Service::of(options, set.ec2_url.as_deref())?;
         let typed = Typed {
             key: given(options, "aws-access-key").or_else(|| set.access_key.clone()),
             secret: given(options, "aws-secret-key").or_else(|| set.secret_key.as_deref().cloned()),
@@ -205,37 +205,37 @@ fn no_credentials(session: &Session, options: &Options) -> anyhow::Error {
 
 /// Where EC2 is.
 #[derive(Debug, PartialEq, Eq)]
-struct Place {
+struct Service {
     region: String,
     endpoint: Option<Endpoint>,
 }
 
-impl Place {
+impl Service {
     /// From `--region`, else what `--url` tells, else `$EC2_URL`.
-    fn of(options: &Options, set: Option<&str>) -> anyhow::Result<Place> {
+    fn of(options: &Options, set: Option<&str>) -> anyhow::Result<Service> {
         let url = given(options, "url");
         if let Some(name) = given(options, "region") {
             let found = region(&name).map_err(|why| wrong("region", &name, why))?;
             if url.is_some_and(|url| region_of(&url).as_deref() != Some(&found)) {
                 say("--region overrides --url, which is ignored");
             }
-            return Ok(Place { region: found, endpoint: None });
+            return Ok(Service { region: found, endpoint: None });
         }
         let (name, url) = match url {
             Some(url) => ("--url", Some(url)),
             None => ("EC2_URL", set.map(str::to_owned)),
         };
         let Some(url) = url else {
-            return Ok(Place { region: DEFAULT_REGION.to_owned(), endpoint: None });
+            return Ok(Service { region: DEFAULT_REGION.to_owned(), endpoint: None });
         };
         if let Some(region) = region_of(&url) {
-            return Ok(Place { region, endpoint: None });
+            return Ok(Service { region, endpoint: None });
         }
         // Not the value: there may be a password in it.
         let endpoint = url
             .parse()
             .map_err(|why: EndpointError| Usage(format!("{name} has an invalid value: {why}")))?;
-        Ok(Place { region: DEFAULT_REGION.to_owned(), endpoint: Some(endpoint) })
+        Ok(Service { region: DEFAULT_REGION.to_owned(), endpoint: Some(endpoint) })
     }
 }
 

@@ -10,7 +10,7 @@ use baler_manifest::{AccountId, Bundler, Ec2Key};
 use super::check;
 use super::fail::{Code, Failure, Usage};
 use super::options::{Options, Spec, anything, flag, value};
-use super::prompt::{self, Answer};
+use super::prompt::{self, Reply};
 use super::session::{Session, given};
 use crate::args::values;
 
@@ -87,8 +87,8 @@ pub(super) fn architecture(session: &Session, options: &Options) -> anyhow::Resu
                 own
             } else {
                 match prompt::ask(&question, &session.face.stop)? {
-                    Answer::Line(answer) if !answer.is_empty() => answer,
-                    Answer::Timeout => return Err(prompt::timed_out().into()),
+                    Reply::Line(answer) if !answer.is_empty() => answer,
+                    Reply::Timeout => return Err(prompt::timed_out().into()),
                     _ => own,
                 }
             }

@@ -5,8 +5,8 @@ use baler::{Bundle, InS3, Place, Removal};
 use super::command::{COMMON, Command, Tools};
 use super::fail::{Code, Failure, Usage};
 use super::options::{Options, Spec, flag, value};
-use super::prompt::{self, Answer};
-use super::s3::{self, Region};
+use super::prompt::{self, Reply};
+use super::s3::{self, BucketRegion};
 use super::session::{Session, given, require};
 use super::{check, local};
 use crate::report::say;
@@ -65,7 +65,7 @@ fn run(session: &Session, options: Options) -> anyhow::Result<()> {
         Some(prefix) => Wanted::Prefix(prefix),
         None => Wanted::Listed(Box::new(local::bundle(&options, "", &session.run())?)),
     };
-    let run = s3::connect(session, &options, &Region::of(session, &options)?)?;
+    let run = s3::connect(session, &options, &BucketRegion::of(session, &options)?)?;
     let removal = match &wanted {
         Wanted::Prefix(prefix) => Removal::of_prefix(&directory, prefix, &run)?,
         Wanted::Listed(bundle) => Removal::of_listed(&directory, bundle, &run)?,
@@ -101,12 +101,12 @@ fn run(session: &Session, options: Options) -> anyhow::Result<()> {
 /// Whether somebody says that all of it may go.
 fn is_confirmed(session: &Session) -> anyhow::Result<bool> {
     match prompt::ask("Continue [y/N]: ", &session.face.stop)? {
-        Answer::Line(answer) => Ok(answer.starts_with(['y', 'Y'])),
-        Answer::Timeout => {
+        Reply::Line(answer) => Ok(answer.starts_with(['y', 'Y'])),
+        Reply::Timeout => {
             say("nobody answered in time: nothing was deleted");
             Ok(false)
         }
-        Answer::Nobody => Err(Failure::new(
+        Reply::Nobody => Err(Failure::new(
             Code::Other,
             "standard input has no answer, and -y was not given; nothing was deleted",
         )

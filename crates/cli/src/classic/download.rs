@@ -14,7 +14,7 @@ use super::check;
 use super::command::{COMMON, Command, Tools};
 use super::fail::Usage;
 use super::options::{Options, Spec, value};
-use super::s3::{self, Region};
+use super::s3::{self, BucketRegion};
 use super::session::{Session, require};
 use crate::exit::Trouble;
 
@@ -76,7 +76,7 @@ fn run(session: &Session, options: Options) -> anyhow::Result<()> {
         (None, prefix) => manifest_filename(&prefix.unwrap_or_else(|| "image".to_owned())),
     };
     let place = s3::place(&options, "bucket")?;
-    let run = s3::connect(session, &options, &Region::of(session, &options)?)?;
+    let run = s3::connect(session, &options, &BucketRegion::of(session, &options)?)?;
     let directory = options.os("directory").map_or_else(|| PathBuf::from("."), PathBuf::from);
     let there = place.join(&filename);
     let manifest = directory.join(&filename);

@@ -1,7 +1,5 @@
 //! `ec2-migrate-bundle`: a bundle is copied to another region, and made fit for it.
 
-use std::sync::Arc;
-
 use anyhow::Context;
 use baler::{Bundle, InS3, Place, Transfer};
 use bytes::Bytes;
@@ -11,7 +9,7 @@ use super::command::{COMMON, Command, Tools};
 use super::fail::Usage;
 use super::migrate_manifest::{KERNELS, KEYS, rewritten};
 use super::options::{Options, Spec, Takes, anything, flag, value};
-use super::s3::{self, Region};
+use super::s3::{self, BucketRegion};
 use super::session::{Session, given, require};
 
 pub(super) static COMMAND: Command = Command {
@@ -75,7 +73,7 @@ fn run(session: &Session, options: Options) -> anyhow::Result<()> {
     if from == to {
         return Err(Usage("--bucket and --destination-bucket are the same place".to_owned()).into());
     }
-    let region = Region::of(session, &options)?;
+    let region = BucketRegion::of(session, &options)?;
     let acl = s3::acl(&options)?;
     let run = s3::connect(session, &options, &region)?;
     let there = from.join(&filename);
@@ -105,7 +103,7 @@ fn run(session: &Session, options: Options) -> anyhow::Result<()> {
     let looked = run.wait(async { Ok(found.store().head(&filename).await?) });
     looked.with_context(|| format!("looking for `{}`", to.join(&filename)))?;
     let old = run.wait(transfer.old())?;
-    transfer.run(old, Arc::new(|_: &str, _| {}), &run)?;
+    transfer.run(old, transfer.progress(&run), &run)?;
     session.line("")?;
     session.line("Your new bundle is in S3 at the following location:")?;
     session.line(&to.join(&filename).path())?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-pub(super) use crate::report::Answer;
+pub(super) use crate::report::Reply;
 
 use baler::Stop;
 
@@ -13,17 +13,17 @@ use crate::report;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Asks on standard output, without a new line, and reads a line from standard input.
-pub(super) fn ask(question: &str, stop: &Stop) -> anyhow::Result<Answer> {
+pub(super) fn ask(question: &str, stop: &Stop) -> anyhow::Result<Reply> {
     report::ask(question, PATIENCE, stop)
 }
 
 /// Asks whether to go on.
 pub(super) fn go_on(stop: &Stop) -> anyhow::Result<()> {
     match ask("Are you sure you want to continue? [y/N]", stop)? {
-        Answer::Line(answer) if answer.starts_with(['y', 'Y']) => Ok(()),
-        Answer::Timeout => Err(timed_out().into()),
-        Answer::Line(_) => Err(Declined.into()),
-        Answer::Nobody => {
+        Reply::Line(answer) if answer.starts_with(['y', 'Y']) => Ok(()),
+        Reply::Timeout => Err(timed_out().into()),
+        Reply::Line(_) => Err(Declined.into()),
+        Reply::Nobody => {
             Err(Failure::new(Code::Other, "standard input has no answer; --batch asks nothing")
                 .into())
         }

@@ -91,7 +91,7 @@ pub(super) fn place(options: &Options, long: &str) -> anyhow::Result<Location> {
 }
 
 /// Where a bucket is wanted, as far as anybody said.
-pub(super) struct Region {
+pub(super) struct BucketRegion {
     /// `None`: wherever it is, or is made by default.
     pub(super) wanted: Option<String>,
     /// Whether it must be there, and not only by default.
@@ -101,9 +101,9 @@ pub(super) struct Region {
     endpoint: Option<Endpoint>,
 }
 
-impl Region {
+impl BucketRegion {
     /// From `--location`, else `--region`, else what `--url` tells.
-    pub(super) fn of(session: &Session, options: &Options) -> anyhow::Result<Region> {
+    pub(super) fn of(session: &Session, options: &Options) -> anyhow::Result<BucketRegion> {
         let url = given(options, "url");
         let named = |long| {
             let name = given(options, long);
@@ -132,7 +132,7 @@ impl Region {
             }
             (None, None) => None,
         };
-        Ok(Region { wanted, is_strict, default: default_region(session), endpoint: service })
+        Ok(BucketRegion { wanted, is_strict, default: default_region(session), endpoint: service })
     }
 
     /// Where a new bucket is made.
@@ -191,7 +191,7 @@ pub(super) fn open(
     session: &Session,
     run: &Run,
     place: &Location,
-    region: &Region,
+    region: &BucketRegion,
 ) -> anyhow::Result<InS3> {
     let name = &place.bucket;
     let found = run.wait(async { InS3::find(place, &run.aws().await?).await })?;
@@ -224,7 +224,7 @@ pub(super) fn parsed(region: &str) -> anyhow::Result<RegionName> {
 pub(super) fn connect(
     session: &Session,
     options: &Options,
-    region: &Region,
+    region: &BucketRegion,
 ) -> anyhow::Result<Run> {
     let token = session.face.environment.classic.token.clone();
     let typed = Typed {

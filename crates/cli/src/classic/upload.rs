@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::bundle::DEFAULT_REGION;
 use super::command::{COMMON, Command, Tools};
 use super::options::{Options, Spec, Takes, flag, value};
-use super::s3::{self, Region};
+use super::s3::{self, BucketRegion};
 use super::session::{Session, given, require};
 use super::{check, local};
 use crate::report::{self, say};
@@ -54,7 +54,7 @@ fn run(session: &Session, options: Options) -> anyhow::Result<()> {
     require(&options, &["bucket", "manifest"])?;
     let place = s3::place(&options, "bucket")?;
     let bundle = local::bundle(&options, "directory", &session.run())?;
-    let region = Region::of(session, &options)?;
+    let region = BucketRegion::of(session, &options)?;
     let is_derived = given(&options, "location").is_none() && given(&options, "region").is_some();
     if let Some(region) =
         region.wanted.as_ref().filter(|region| is_derived && **region != DEFAULT_REGION)

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "aws")]
+use baler::NewAmi;
 use baler::{BundleJob, Place, TreeImage};
 use baler_bundle::Level;
 #[cfg(feature = "aws")]
@@ -179,7 +181,7 @@ impl Args {
         {
             job.inherit = !self.manifest.no_inherit;
             job.region = self.aws.region.as_ref().map(ToString::to_string);
-            job.register = self.register.clone().map(|name| (name, self.ami.options()));
+            job.register = self.register.clone().map(|name| NewAmi::new(name, self.ami.options()));
             job.bucket = self.bucket.options();
         }
         Ok(job)

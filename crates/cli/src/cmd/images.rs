@@ -2,7 +2,7 @@
 
 use baler::ami::reporter;
 use baler::text::plain;
-use baler_ec2::{AmiId, Image, ImageVolume, Query};
+use baler_ec2::{Ami, AmiId, ImageVolume, Query};
 use serde_json::{Value, json};
 
 use crate::args::aws::AwsArgs;
@@ -74,7 +74,7 @@ impl Args {
 const HEAD: [&str; 7] = ["AMI", "STATE", "CREATED", "ARCH", "TYPE", "ROOT", "NAME"];
 
 /// Columns as wide as what is in them; the manifest in a line of its own.
-fn table(images: &[Image]) -> String {
+fn table(images: &[Ami]) -> String {
     let text = |value: &Option<String>| plain(value.as_deref().unwrap_or("-"));
     let rows: Vec<[String; 7]> = images
         .iter()
@@ -121,7 +121,7 @@ fn table(images: &[Image]) -> String {
     lines
 }
 
-fn as_json(image: &Image) -> Value {
+fn as_json(image: &Ami) -> Value {
     let mappings: Vec<_> = image
         .mappings
         .iter()

@@ -40,7 +40,7 @@ pub struct Metadata {
 }
 
 /// The answer to one request: its status and its body.
-type Answer = (StatusCode, Bytes);
+type Reply = (StatusCode, Bytes);
 
 impl Metadata {
     /// The endpoint on every instance of EC2.
@@ -181,7 +181,7 @@ impl Metadata {
         method: Method,
         path: &str,
         token: Option<HeaderValue>,
-    ) -> Result<Answer, MetadataError> {
+    ) -> Result<Reply, MetadataError> {
         let lost = |error: Box<dyn std::error::Error + Send + Sync>| lost(path, Some(error));
         let authority = self.endpoint.authority().map(|a| a.as_str()).unwrap_or_default();
         let full = if path.starts_with('/') { path.to_owned() } else { format!("/latest/{path}") };

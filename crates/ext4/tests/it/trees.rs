@@ -102,9 +102,10 @@ fn a_directory_of_200_000_entries_is_clean() {
             let name = name.as_bytes();
             let is_link = index < 60_000 && index % 4 > 0;
             let kind = if index % 4 == 0 { Kind::Fifo } else { Kind::File(FileData::dense(0)) };
-            match is_link {
-                true => tree.link(wide, name, target).unwrap(),
-                false => tree.add(wide, name, meta(0o644), kind).map(|_| ()).unwrap(),
+            if is_link {
+                tree.link(wide, name, target).unwrap();
+            } else {
+                tree.add(wide, name, meta(0o644), kind).unwrap();
             }
         }
         let smallest = with(&format, |options| options.block_size = block_size);

@@ -5,16 +5,16 @@ use super::form::{Form, fits};
 use super::refusal::{Refusal, refuse};
 
 /// The values of an image that a filter is compared with.
-enum Source {
+enum Values {
     /// The field with this name.
     Field(&'static str),
     Computed(fn(&View<'_>) -> Vec<String>),
 }
 
-use Source::{Computed, Field};
+use Values::{Computed, Field};
 
 /// The filters by name; beside them there is `tag:KEY` for every key.
-const FILTERS: [(&str, Source); 16] = [
+const FILTERS: [(&str, Values); 16] = [
     ("architecture", Field("architecture")),
     ("creation-date", Field("creationDate")),
     ("description", Field("description")),
@@ -73,7 +73,7 @@ impl Filter {
     }
 }
 
-fn source(name: &str) -> Option<&'static Source> {
+fn source(name: &str) -> Option<&'static Values> {
     FILTERS.iter().find(|(known, _)| *known == name).map(|(_, source)| source)
 }
 

@@ -7,7 +7,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use baler_aws::{Failure, Fault, Refusal};
 
-use crate::error::{Answer, Error, Kind};
+use crate::error::{Error, Kind, ServiceAnswer};
 
 pub(super) fn failed<E>(
     operation: &'static str,
@@ -36,7 +36,7 @@ where
         None => String::new(),
     };
     let Refusal { code, status, request_id, .. } = refusal;
-    let answer = Some(Box::new(Answer { code, status, request_id }));
+    let answer = Some(Box::new(ServiceAnswer { code, status, request_id }));
     Error { answer, ..Error::new(operation, on, kind, reason) }
 }
 

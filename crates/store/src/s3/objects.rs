@@ -17,7 +17,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::connection::{Connection, S3Client};
 use crate::error::{Error, Kind};
-use crate::object::{Acl, Entry, Meta, Put, Sha1Bytes, Source, sha1_of};
+use crate::object::{Acl, CopySource, ListedObject, Meta, Put, Sha1Bytes, sha1_of};
 use crate::store::Store;
 
 /// The account by which S3 names EC2 in the ACLs of AWS's first partition (`docs/format.md`, "In S3").
@@ -160,7 +160,7 @@ impl S3 {
         }
     }
 
-    async fn try_list(&self, prefix: &str) -> Result<Vec<Entry>, Error> {
+    async fn try_list(&self, prefix: &str) -> Result<Vec<ListedObject>, Error> {
         let (on, before) = (self.address(prefix), self.key("").len());
         let mut found = Vec::new();
         let (mut token, mut last) = (None::<String>, None);
@@ -176,7 +176,7 @@ impl S3 {
             let page = self.send("ListObjectsV2", &on, 0, request).await?;
             found.extend(page.contents().iter().filter_map(|object| {
                 let name = object.key()?.get(before..)?.to_owned();
-                Some(Entry { name, len: object.size()?.try_into().ok()? })
+                Some(ListedObject { name, len: object.size()?.try_into().ok()? })
             }));
             if page.next_continuation_token.is_some() && page.next_continuation_token == last {
                 let reason = "the service gives the same page again and again";
@@ -202,7 +202,7 @@ impl S3 {
         }
     }
 
-    async fn try_copy(&self, from: &Source, name: &str, put: &Put) -> Result<(), Error> {
+    async fn try_copy(&self, from: &CopySource, name: &str, put: &Put) -> Result<(), Error> {
         let on = self.address(name);
         let request = |client: Client| {
             client
@@ -296,10 +296,10 @@ impl Store for S3 {
         self.place.join(name).to_string()
     }
 
-    fn source(&self, name: &str) -> Source {
+    fn source(&self, name: &str) -> CopySource {
         let endpoint = self.connection.endpoint();
         let service = endpoint.unwrap_or_else(|| Region::partition(&self.region));
-        Source { service: format!("s3 {service}"), path: self.place.join(name).path() }
+        CopySource { service: format!("s3 {service}"), path: self.place.join(name).path() }
     }
 
     async fn put(&self, name: &str, data: Bytes, put: &Put) -> Result<(), Error> {
@@ -325,7 +325,7 @@ impl Store for S3 {
         self.try_head(name).await
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<Entry>, Error> {
+    async fn list(&self, prefix: &str) -> Result<Vec<ListedObject>, Error> {
         self.try_list(prefix).await
     }
 
@@ -333,7 +333,7 @@ impl Store for S3 {
         self.try_delete(name).await
     }
 
-    async fn copy(&self, from: &Source, name: &str, put: &Put) -> Result<(), Error> {
+    async fn copy(&self, from: &CopySource, name: &str, put: &Put) -> Result<(), Error> {
         if from.service != self.source(name).service {
             let reason = format!("`{}` is kept by another service", from.path);
             return Err(Error::new("CopyObject", self.address(name), Kind::Unsupported, reason));

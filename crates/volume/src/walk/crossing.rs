@@ -3,7 +3,7 @@
 use baler_tree::{NodeId, Tree};
 use rustix::fs::FileType;
 
-use super::entry::{Entry, Here, Walker};
+use super::entry::{Child, Here, Walker};
 use super::{Follow, Reason};
 use crate::mounts::{Holds, Mount};
 use crate::stat::{InodeId, Stat};
@@ -13,7 +13,7 @@ impl Walker<'_> {
     pub(super) fn crossing(
         &self,
         here: &Here<'_>,
-        entry: Entry<'_>,
+        entry: Child<'_>,
         stat: &Stat,
     ) -> Option<Reason> {
         let is_same = stat.id.device == here.device;

@@ -63,7 +63,7 @@ pub(super) struct Here<'a> {
 
 /// An entry of it.
 #[derive(Clone, Copy)]
-pub(super) struct Entry<'a> {
+pub(super) struct Child<'a> {
     pub(super) name: &'a CStr,
     path: &'a [u8],
 }
@@ -180,7 +180,7 @@ impl<'a> Walker<'a> {
                 entry_path.push(b'/');
             }
             entry_path.extend_from_slice(name.to_bytes());
-            let entry = Entry { name, path: &entry_path };
+            let entry = Child { name, path: &entry_path };
             let outcome = match self.add_entry(&here, entry, kind) {
                 Ok(outcome) => outcome,
                 Err(Failure::Errno(error)) => Outcome::Otherwise(Action::Dropped, lost(error)),
@@ -194,7 +194,7 @@ impl<'a> Walker<'a> {
     fn add_entry(
         &mut self,
         here: &Here<'_>,
-        entry: Entry<'_>,
+        entry: Child<'_>,
         kind: FileType,
     ) -> Result<Outcome, Failure> {
         let scope = self.options.patterns.scope(entry.path, &here.scope);
@@ -223,7 +223,7 @@ impl<'a> Walker<'a> {
     fn add_directory(
         &mut self,
         here: &Here<'_>,
-        entry: Entry<'_>,
+        entry: Child<'_>,
         scope: Scope,
     ) -> Result<Outcome, Failure> {
         let stat = self.stat(here, entry)?;
@@ -257,7 +257,7 @@ impl<'a> Walker<'a> {
     fn add_file(
         &mut self,
         here: &Here<'_>,
-        entry: Entry<'_>,
+        entry: Child<'_>,
         is_included: bool,
     ) -> Result<Outcome, Failure> {
         let secret = if is_included { None } else { self.sieve.file_by_path(entry.path) };
@@ -315,7 +315,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Adds what is neither a directory nor a file, without opening it.
-    fn add_other(&mut self, here: &Here<'_>, entry: Entry<'_>) -> Result<Outcome, Failure> {
+    fn add_other(&mut self, here: &Here<'_>, entry: Child<'_>) -> Result<Outcome, Failure> {
         let stat = self.stat(here, entry)?;
         if self.never.contains(&stat.id) {
             return Ok(Outcome::Otherwise(Action::Dropped, Reason::Never));
@@ -349,12 +349,12 @@ impl<'a> Walker<'a> {
         Ok(Outcome::Kept)
     }
 
-    fn stat(&self, here: &Here<'_>, entry: Entry<'_>) -> Result<Stat, Errno> {
+    fn stat(&self, here: &Here<'_>, entry: Child<'_>) -> Result<Stat, Errno> {
         Stat::at(here.handle.as_fd(), entry.name, self.has_statx)
     }
 
     /// Adds a name to what is in the tree already.
-    fn link(&mut self, here: &Here<'_>, entry: Entry<'_>, stat: &Stat) -> Result<bool, Failure> {
+    fn link(&mut self, here: &Here<'_>, entry: Child<'_>, stat: &Stat) -> Result<bool, Failure> {
         let first = self.linked.get(&stat.id).filter(|_| stat.links > 1);
         let Some(&first) = first else { return Ok(false) };
         let linked = self.tree.link(here.node, entry.name.to_bytes(), first);
@@ -370,7 +370,7 @@ impl<'a> Walker<'a> {
     fn add(
         &mut self,
         here: &Here<'_>,
-        entry: Entry<'_>,
+        entry: Child<'_>,
         meta: Meta,
         kind: Kind,
     ) -> Result<NodeId, Failure> {
@@ -403,6 +403,6 @@ fn lost(error: Errno) -> Reason {
     if handles::is_gone(error) { Reason::Vanished } else { Reason::Unreadable(error.into()) }
 }
 
-fn unfit(entry: Entry<'_>, source: TreeError) -> Failure {
+fn unfit(entry: Child<'_>, source: TreeError) -> Failure {
     WalkError::Tree { path: entry.path.to_vec(), source }.into()
 }

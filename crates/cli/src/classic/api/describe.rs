@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use anyhow::Context;
-use baler_ec2::{AccountId, Image, ImageId, ImageMapping, ImageVolume, Query};
+use baler_ec2::{AccountId, Ami, ImageId, ImageMapping, ImageVolume, Query};
 
 use super::{Api, COMMON, Lines, filled, wrong};
 use crate::classic::command::{Command, Tools};
@@ -146,7 +146,7 @@ fn filters(options: &Options) -> anyhow::Result<Vec<(String, Vec<String>)>> {
     Ok(filters)
 }
 
-fn lines_of(image: &Image, lines: Lines, tags: bool) -> String {
+fn lines_of(image: &Ami, lines: Lines, tags: bool) -> String {
     let owner = image.owner_alias.as_deref().or(image.owner.as_deref());
     let name = image.name.as_deref().map(|name| match owner {
         Some(owner) => format!("{owner}/{name}"),

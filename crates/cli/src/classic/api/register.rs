@@ -2,8 +2,8 @@
 
 use anyhow::Context;
 use baler_ec2::{
-    AmiName, DeviceName, EbsVolume, Location, Mapping, Registered, Registration, SnapshotId,
-    Source, Virtualization,
+    AmiName, AmiSource, DeviceName, EbsVolume, Location, Mapping, Registered, Registration,
+    SnapshotId, Virtualization,
 };
 use baler_store::sha1_of;
 
@@ -132,7 +132,7 @@ fn registration(options: &Options, console: &Console) -> anyhow::Result<Registra
     registration.kernel = parsed(options, "kernel")?;
     registration.ramdisk = parsed(options, "ramdisk")?;
     registration.sriov = word(options, "sriov", &["simple"])?.is_some();
-    if architecture.is_none() && matches!(registration.source, Source::Volumes(_)) {
+    if architecture.is_none() && matches!(registration.source, AmiSource::Volumes(_)) {
         console.warn("without --architecture, EC2 assumes i386");
     }
     registration.architecture = architecture;
