@@ -9,6 +9,7 @@ use crate::table::{Row, Table, answer, each, on, row, status, text};
 const PUT: &str = "PutObject";
 const PART: &str = "disk.part.05";
 const MANIFEST: &str = "disk.manifest.xml";
+const PAGE: &str = "<html><body>log in</body></html>";
 const LONG_AGO: (&str, &str) = ("date", "Wed, 01 Jan 2025 00:00:00 GMT");
 
 /// A user with a bundle in `out` and a bucket.
@@ -41,6 +42,12 @@ fn passing(on: impl Fn(Fault) -> baler_standin::Rule) -> Vec<Row> {
         once("reset within the body", Fault::ResetRequest { after: 1000 }).tries(2),
         once("reply lost, after it was stored", Fault::DropReply).tries(2),
         once("session expired once", Fault::Expired).tries(2),
+        once("200, empty", text(200, "")).tries(2).says("is not there"),
+        once("200, a page", text(200, PAGE)).tries(2).says("is not there"),
+        once("201", text(201, "")).tries(2),
+        once("204", Fault::Empty { status: 204 }).tries(2),
+        once("205", Fault::Empty { status: 205 }).tries(2),
+        once("206", Fault::Empty { status: 206 }).tries(2),
     ]
 }
 
@@ -54,6 +61,9 @@ fn lasting(on: impl Fn(Fault) -> baler_standin::Rule) -> Vec<Row> {
         always("503 SlowDown for ever", status(503, "SlowDown", "Slow down."), 4).tries(3),
         always("500 InternalError for ever", status(500, "InternalError", ""), 4).tries(3),
         always("502, a page, for ever", Fault::Html, 4).tries(3),
+        always("200, empty, for ever", text(200, ""), 1).tries(3).says("is not there"),
+        always("200, a page, for ever", text(200, PAGE), 1).tries(3).says("a proxy may have"),
+        always("204 for ever", Fault::Empty { status: 204 }, 1).tries(3),
         always("reset for ever", Fault::ResetRequest { after: 1000 }, 1).tries(3),
         always("reply lost for ever", Fault::DropReply, 1).tries(3),
         always("ExpiredToken for ever", Fault::Expired, 4).tries(2).says("new credentials"),
@@ -143,6 +153,24 @@ fn the_questions_before() {
         row("503 for ever", list(slow()).count(0), 0).tries(3),
     ];
     upload("copy, LIST", &rows, "list");
+    // Services that do not know a setting answer with the bucket's listing.
+    let listing = || {
+        text(
+            200,
+            "<?xml version=\"1.0\"?><ListBucketResult><Name>images</Name><IsTruncated>false</IsTruncated></ListBucketResult>",
+        )
+    };
+    for (title, setting, prefix) in [
+        ("copy, object ownership", "GetBucketOwnershipControls", "ownership"),
+        ("copy, encryption", "GetBucketEncryption", "encryption"),
+    ] {
+        let rows = [
+            row("a listing", on(setting, "", listing()).count(0), 0).tries(1),
+            row("a page", on(setting, "", text(200, PAGE)), 0).tries(2),
+            row("a page for ever", on(setting, "", text(200, PAGE)).count(0), 4).tries(3),
+        ];
+        upload(title, &rows, prefix);
+    }
 }
 
 /// What is there already is only given to EC2 to read.

@@ -28,8 +28,10 @@ where
             return Error::new(operation, on, kind, failure.to_string());
         }
     };
-    let kind = kind(&refusal, region_in(error));
+    let is_listing = operation != "ListObjectsV2" && is_listing(error);
+    let kind = if is_listing { Kind::Unsupported } else { kind(&refusal, region_in(error)) };
     let reason = match refusal.message {
+        _ if is_listing => "the service answers with a listing instead".to_owned(),
         Some(message) => message,
         // An answer to HEAD has no body, and a proxy's has no code.
         None if refusal.code.is_none() => meaning(refusal.status).to_owned(),
@@ -38,6 +40,16 @@ where
     let Refusal { code, status, request_id, .. } = refusal;
     let answer = Some(Box::new(ServiceAnswer { code, status, request_id }));
     Error { answer, ..Error::new(operation, on, kind, reason) }
+}
+
+/// Whether the answer is a listing of the bucket: so answer services that do not know the setting that was asked for.
+fn is_listing<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    const ROOT: &[u8] = b"<ListBucketResult";
+    let Some(answer) = error.raw_response().filter(|answer| answer.status().is_success()) else {
+        return false;
+    };
+    let start = answer.body().bytes().map(|body| &body[..body.len().min(1024)]);
+    start.is_some_and(|start| start.windows(ROOT.len()).any(|window| window == ROOT))
 }
 
 /// The bucket's region, which S3 tells in a header of many refusals.

@@ -69,6 +69,7 @@ impl S3 {
     }
 
     async fn try_put(&self, name: &str, data: &Bytes, put: &Put) -> Result<(), Error> {
+        let on = self.address(name);
         let request = |client: Client| {
             client
                 .put_object()
@@ -80,7 +81,28 @@ impl S3 {
                 .set_if_none_match((!put.overwrite).then(|| "*".to_owned()))
                 .send()
         };
-        self.send("PutObject", &self.address(name), data.len(), request).await.map(|_| ())
+        let answer = self.send("PutObject", &on, data.len(), request).await?;
+        let told = Meta {
+            len: data.len() as u64,
+            sha1: answer.checksum_sha1().and_then(decoded),
+            md5: answer.e_tag().and_then(md5_of),
+        };
+        if told.is(data, &put.sha1) {
+            return Ok(());
+        }
+        if told.sha1.is_some() {
+            let reason = "the service got other bytes than were sent";
+            return Err(Error::new("PutObject", on, Kind::Mismatch, reason));
+        }
+        // A success that proves nothing: a service without digests, or a proxy's page.
+        let there = self.head(name).await?;
+        let is_same = there.as_ref().is_some_and(|meta| meta.is(data, &put.sha1));
+        if is_same || self.reads_as(name, there, &put.sha1).await? {
+            return Ok(());
+        }
+        let reason = "the answer was a success, but the object is not there; \
+                      a proxy may have answered instead of the service";
+        Err(Error::new("PutObject", on, Kind::Transient(None), reason))
     }
 
     async fn try_get(
