@@ -12,6 +12,13 @@ const MANIFEST: &str = "disk.manifest.xml";
 const PAGE: &str = "<html><body>log in</body></html>";
 const LONG_AGO: (&str, &str) = ("date", "Wed, 01 Jan 2025 00:00:00 GMT");
 
+/// A success with the digest of other bytes.
+fn other_digest() -> Fault {
+    let digest = ("x-amz-checksum-sha1".to_owned(), "AAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned());
+    let (code, message, body) = (String::new(), String::new(), Some(String::new()));
+    Fault::Status { status: 200, code, message, headers: vec![digest], body }
+}
+
 /// A user with a bundle in `out` and a bucket.
 fn cloud() -> Cloud {
     let cloud = Cloud::new();
@@ -44,6 +51,7 @@ fn passing(on: impl Fn(Fault) -> baler_standin::Rule) -> Vec<Row> {
         once("session expired once", Fault::Expired).tries(2),
         once("200, empty", text(200, "")).tries(2).says("is not there"),
         once("200, a page", text(200, PAGE)).tries(2).says("is not there"),
+        once("200, another digest", other_digest()).tries(2).says("other bytes"),
         once("201", text(201, "")).tries(2),
         once("204", Fault::Empty { status: 204 }).tries(2),
         once("205", Fault::Empty { status: 205 }).tries(2),
@@ -63,6 +71,7 @@ fn lasting(on: impl Fn(Fault) -> baler_standin::Rule) -> Vec<Row> {
         always("502, a page, for ever", Fault::Html, 4).tries(3),
         always("200, empty, for ever", text(200, ""), 1).tries(3).says("is not there"),
         always("200, a page, for ever", text(200, PAGE), 1).tries(3).says("a proxy may have"),
+        always("200, another digest, for ever", other_digest(), 1).tries(3),
         always("204 for ever", Fault::Empty { status: 204 }, 1).tries(3),
         always("reset for ever", Fault::ResetRequest { after: 1000 }, 1).tries(3),
         always("reply lost for ever", Fault::DropReply, 1).tries(3),

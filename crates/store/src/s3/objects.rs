@@ -92,7 +92,8 @@ impl S3 {
         }
         if told.sha1.is_some() {
             let reason = "the service got other bytes than were sent";
-            return Err(Error::new("PutObject", on, Kind::Mismatch, reason));
+            // Changed on the way, as with the service's own `BadDigest`.
+            return Err(Error::new("PutObject", on, Kind::Transient(None), reason));
         }
         // A success that proves nothing: a service without digests, or a proxy's page.
         let there = self.head(name).await?;
